@@ -1,0 +1,198 @@
+//go:build linux && (amd64 || arm64)
+
+package lane
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// accepting is a listening socket in one loop.
+type accepting struct {
+	socket
+	listener *Listener
+	loops    *Loops
+}
+
+// batch is how many connections are accepted before others have their turn.
+const batch = 16
+
+// slack is by how many connections a loop may be ahead of another before it gives new ones to it.
+const slack = 4
+
+func (ls *Loops) listen(fd int, listener *Listener) (stop func(), err error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	var all []*accepting
+	stop = func() {
+		var gone sync.WaitGroup
+		for _, a := range all {
+			gone.Add(1)
+			if !a.loop.post(func() { a.leave(); gone.Done() }) {
+				gone.Done()
+			}
+		}
+		gone.Wait()
+	}
+	for _, l := range ls.loops {
+		a := &accepting{socket: socket{fd: fd}, listener: listener, loops: ls}
+		a.accepts = a
+		failed := make(chan error, 1)
+		if !l.post(func() { failed <- l.add(&a.socket, unix.EPOLLIN|unix.EPOLLEXCLUSIVE) }) {
+			err = net.ErrClosed
+		} else {
+			err = <-failed
+		}
+		if err != nil {
+			stop()
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return stop, nil
+}
+
+// leave stops accepting, on the loop's thread.
+func (a *accepting) leave() {
+	a.loop.forget(&a.socket)
+	_ = unix.EpollCtl(a.loop.epoll, unix.EPOLL_CTL_DEL, a.fd, nil) // fails only if it is not in there
+}
+
+// accept takes the connections that wait.
+func (a *accepting) accept(l *loop) {
+	var from syscall.RawSockaddrAny
+	for range batch {
+		fd, err := sysAccept(a.fd, &from)
+		if err != nil {
+			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+				l.starved()
+			}
+			return
+		}
+		remote := fromSockaddr(&from)
+		if to := l.lighter(); to != l {
+			if to.post(func() { to.take(fd, remote, a.loops, a.listener) }) {
+				continue
+			}
+		}
+		l.take(fd, remote, a.loops, a.listener)
+	}
+}
+
+// lighter returns the loop that new connections go to: this one, unless another has clearly fewer.
+func (l *loop) lighter() *loop {
+	least, number := l, l.number.Load()-slack
+	for _, other := range l.all {
+		if n := other.number.Load(); n < number {
+			least, number = other, n
+		}
+	}
+	return least
+}
+
+// take serves a connection that was just accepted.
+func (l *loop) take(fd int, remote netip.AddrPort, ls *Loops, listener *Listener) {
+	site := listener.site.Load()
+	counted, why := listener.clients.enter(&site.Limits, remote.Addr(), lastCall{ls, listener})
+	if why != "" {
+		if site.Turned != nil {
+			site.Turned(remote, why)
+		}
+		sysClose(fd)
+		return
+	}
+	g := &guest{counted: counted, socket: socket{fd: fd}}
+	l.welcome(g, listener, remote)
+}
+
+// adopt serves a connection that was accepted elsewhere.
+func (ls *Loops) adopt(c net.Conn, listener *Listener) bool {
+	cable, secured := (*Cable)(nil), (*tls.Conn)(nil)
+	switch conn := c.(type) {
+	case *tls.Conn:
+		below, ok := conn.NetConn().(*Cable)
+		if !ok {
+			return false
+		}
+		cable, secured = below, conn
+	case *Cable:
+		cable = conn
+	case Holder, *net.TCPConn:
+		cable = &Cable{Conn: c}
+	default:
+		return false
+	}
+	remote := addrPort(c.RemoteAddr())
+	site := listener.site.Load()
+	counted, why := listener.clients.enter(&site.Limits, remote.Addr(), lastCall{ls, listener})
+	if why != "" {
+		if site.Turned != nil {
+			site.Turned(remote, why)
+		}
+		c.Close()
+		return true
+	}
+	fd, err := cable.detach()
+	if err != nil {
+		listener.clients.leave(remote.Addr(), counted, nil)
+		return false
+	}
+	l := ls.loops[0].lighter()
+	g := &guest{counted: counted, socket: socket{fd: fd}, cable: cable, tls: secured}
+	if !l.post(func() {
+		cable.loop = &g.socket
+		l.welcome(g, listener, remote)
+	}) {
+		sysClose(fd)
+		cable.ended()
+		listener.clients.leave(remote.Addr(), counted, nil)
+	}
+	return true
+}
+
+// lastCall ends the connections of a listener that have no request.
+type lastCall struct {
+	loops    *Loops
+	listener *Listener
+}
+
+// endIdle implements waker.
+func (c lastCall) endIdle() {
+	for _, l := range c.loops.loops {
+		l.post(func() {
+			for g := range l.guests {
+				if g.machine.listener == c.listener && g.machine.state == atHead {
+					g.run()
+				}
+			}
+		})
+	}
+}
+
+// fromSockaddr reads the address that accept4 has written.
+func fromSockaddr(from *syscall.RawSockaddrAny) netip.AddrPort {
+	switch from.Addr.Family {
+	case syscall.AF_INET:
+		a := (*syscall.RawSockaddrInet4)(unsafe.Pointer(from))
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), port(&a.Port))
+	case syscall.AF_INET6:
+		a := (*syscall.RawSockaddrInet6)(unsafe.Pointer(from))
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), port(&a.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// port reads a port number, which is in the order of the network.
+func port(p *uint16) uint16 { return binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(p))[:]) }
+
+func dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) }

@@ -1,0 +1,96 @@
+package lane
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+)
+
+// clients counts the connections of a listener.
+type clients struct {
+	mu    sync.Mutex
+	total int
+	each  map[netip.Addr]int // of those that were counted by address
+	none  chan struct{}      // closed when a drain has no more to wait for
+	// wake are asked, when a drain begins, to end the connections that have no request.
+	wake map[waker]struct{}
+}
+
+// waker is an engine's hold on a connection, or on many.
+type waker interface{ endIdle() }
+
+// enter counts a connection, or says why there may not be another one. counted is to be handed to leave.
+func (c *clients) enter(limits *Limits, from netip.Addr, w waker) (counted bool, why Turn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if limits.Conns > 0 && c.total >= limits.Conns {
+		return false, TooManyConns
+	}
+	if most := limits.ConnsPerClient; most > 0 {
+		if c.each[from] >= most {
+			return false, TooManyPerAddr
+		}
+		if c.each == nil {
+			c.each = map[netip.Addr]int{}
+		}
+		c.each[from]++
+		counted = true
+	}
+	c.total++
+	if w != nil {
+		if c.wake == nil {
+			c.wake = map[waker]struct{}{}
+		}
+		c.wake[w] = struct{}{}
+	}
+	return counted, ""
+}
+
+func (c *clients) leave(from netip.Addr, counted bool, w waker) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if counted {
+		if c.each[from]--; c.each[from] == 0 {
+			delete(c.each, from)
+		}
+	}
+	if w != nil {
+		delete(c.wake, w)
+	}
+	if c.total--; c.total == 0 && c.none != nil {
+		close(c.none)
+		c.none = nil
+	}
+}
+
+// drain ends idle connections and waits for the others.
+func (c *clients) drain(ctx context.Context) {
+	c.mu.Lock()
+	none := c.none
+	if c.total > 0 && none == nil {
+		none = make(chan struct{})
+		c.none = none
+	}
+	wakers := make([]waker, 0, len(c.wake))
+	for w := range c.wake {
+		wakers = append(wakers, w)
+	}
+	c.mu.Unlock()
+	if none == nil {
+		return
+	}
+	for _, w := range wakers {
+		w.endIdle()
+	}
+	select {
+	case <-none:
+	case <-ctx.Done():
+	}
+}
+
+// Connections returns the number of open connections of the listener.
+func (l *Listener) Connections() int {
+	l.clients.mu.Lock()
+	defer l.clients.mu.Unlock()
+	return l.clients.total
+}

@@ -1,0 +1,242 @@
+//go:build linux && (amd64 || arm64)
+
+package lane_test
+
+import (
+	"bufio"
+	"crypto/md5"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead/fairlead/proxy/lane"
+	"github.com/fairlead/fairlead/tools/lab"
+	"github.com/fairlead/fairlead/tools/lab/lanes"
+)
+
+// certificate is one that nobody has to trust.
+func certificate(t testing.TB) []tls.Certificate {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s.TLS.Certificates
+}
+
+// adopting opens a listener whose TLS connections are given to loops after their handshake.
+func adopting(t testing.TB, l *lane.Listener, version uint16) string {
+	loops, stop := lanes.Run(t)
+	config := &tls.Config{Certificates: certificate(t), MaxVersion: version}
+	t.Cleanup(stop) // after the listener's end
+	return lab.Accept(t, func(c net.Conn) {
+		secured := tls.Server(&lane.Cable{Conn: c}, config)
+		secured.SetDeadline(time.Now().Add(10 * time.Second))
+		if secured.Handshake() != nil {
+			secured.Close()
+			return
+		}
+		secured.SetDeadline(time.Time{})
+		if !loops.Adopt(secured, l) {
+			t.Error("the connection was not adopted")
+		}
+	})
+}
+
+func init() {
+	secured["loop, TLS 1.3"] = func(t testing.TB, l *lane.Listener) string { return adopting(t, l, tls.VersionTLS13) }
+	secured["loop, TLS 1.2"] = func(t testing.TB, l *lane.Listener) string { return adopting(t, l, tls.VersionTLS12) }
+}
+
+func secure(t testing.TB, d *door) (*tls.Conn, *wire) {
+	t.Helper()
+	c, err := tls.Dial("tcp", d.addr, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	return c, &wire{Conn: c, Reader: bufio.NewReader(c)}
+}
+
+func onEachTLS(t *testing.T, test func(t *testing.T, engine string)) {
+	for _, engine := range []string{"loop, TLS 1.3", "loop, TLS 1.2"} {
+		t.Run(engine, func(t *testing.T) { test(t, engine) })
+	}
+}
+
+func TestTLSInLoop(t *testing.T) {
+	big := strings.Repeat("0123456789abcdef", 5<<16) // 5 MiB
+	onEachTLS(t, func(t *testing.T, engine string) {
+		d := newDoor(t, engine, nil, []string{scripted(t, func(c *wire) { echo(c, big) })})
+		c, w := secure(t, d)
+		for range 5 {
+			w.send(t, getRequest)
+			w.served(t)
+		}
+		w.send(t, strings.Repeat(getRequest, 20)) // in one record
+		for range 20 {
+			w.served(t)
+		}
+		for range 2 {
+			w.send(t, "GET /big HTTP/1.1\r\nHost: shop.example.com\r\n\r\n")
+			if _, body := w.answer(t, "GET"); body != big {
+				t.Fatalf("%d bytes came", len(body))
+			}
+			go io.WriteString(c, fmt.Sprintf("POST /sum HTTP/1.1\r\nHost: shop.example.com\r\nContent-Length: %d\r\n\r\n%s", len(big), big))
+			if _, body := w.answer(t, "POST"); body != fmt.Sprintf("%x", md5.Sum([]byte(big))) {
+				t.Fatalf("the member got something else: %s", body)
+			}
+		}
+		r := next(t, d.ended)
+		if !r.Secure || r.SNI != domain {
+			t.Errorf("noted as %t %q", r.Secure, r.SNI)
+		}
+		// The end is said, so that it cannot be mistaken for a cut.
+		w.send(t, "GET / HTTP/1.1\r\nHost: shop.example.com\r\nConnection: close\r\n\r\n")
+		w.served(t)
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the connection ended with %v", err)
+		}
+	})
+}
+
+// A client sends its records byte by byte: nothing of a part may be lost between two reads.
+func TestTLSByteByByte(t *testing.T) {
+	onEachTLS(t, func(t *testing.T, engine string) {
+		d := newDoor(t, engine, nil, []string{answering(t, okResponse)})
+		raw, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer raw.Close()
+		slow := &bytewise{Conn: raw}
+		c := tls.Client(slow, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		slow.on = true
+		w := &wire{Conn: c, Reader: bufio.NewReader(c)}
+		for range 3 {
+			w.send(t, getRequest)
+			w.served(t)
+		}
+	})
+}
+
+// bytewise writes a byte at a time.
+type bytewise struct {
+	net.Conn
+	on bool
+}
+
+func (c *bytewise) Write(p []byte) (int, error) {
+	if !c.on {
+		return c.Conn.Write(p)
+	}
+	for i := range p {
+		if _, err := c.Conn.Write(p[i : i+1]); err != nil {
+			return i, err
+		}
+		time.Sleep(200 * time.Microsecond)
+	}
+	return len(p), nil
+}
+
+// What a loop hands over is the TLS connection again, which reads and writes as ever, where the next bytes are.
+func TestTLSIsHandedOver(t *testing.T) {
+	onEachTLS(t, func(t *testing.T, engine string) {
+		d := newDoor(t, engine, nil, []string{answering(t, okResponse)})
+		_, w := secure(t, d)
+		w.send(t, getRequest)
+		w.served(t)
+		const other = "GET / HTTP/1.1\r\nHost: other.example.com\r\n\r\n"
+		w.send(t, getRequest+other+"and more")
+		w.served(t)
+		h := next(t, d.handed)
+		if _, ok := h.Conn.(*tls.Conn); !ok {
+			t.Fatalf("handed over as a %T", h.Conn)
+		}
+		h.SetDeadline(time.Now().Add(10 * time.Second))
+		rest := make([]byte, len(other)+len("and more")-len(h.unread))
+		if _, err := io.ReadFull(h, rest); err != nil || h.unread+string(rest) != other+"and more" {
+			t.Errorf("unread are %q and %q, %v", h.unread, rest, err)
+		}
+		rest = make([]byte, 5)
+		w.send(t, "later")
+		if _, err := io.ReadFull(h, rest); err != nil || string(rest) != "later" {
+			t.Errorf("then came %q, %v", rest, err)
+		}
+		io.WriteString(h, "back")
+		if _, err := io.ReadFull(w, rest[:4]); err != nil || string(rest[:4]) != "back" {
+			t.Errorf("the client got %q, %v", rest[:4], err)
+		}
+		h.Close()
+		w.ended(t)
+	})
+}
+
+// TestTemporaryErrorsOfTLS holds crypto/tls to what loops rely on: that a temporary error of the connection below is passed on, is held
+// against nothing, and loses no byte of a record that has come in part.
+func TestTemporaryErrorsOfTLS(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		near, far := net.Pipe()
+		flaky := &reluctant{Conn: far}
+		server := tls.Server(flaky, &tls.Config{Certificates: certificate(t), MaxVersion: version})
+		client := tls.Client(near, &tls.Config{InsecureSkipVerify: true})
+		go client.Handshake()
+		if err := server.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		flaky.on = true
+		go func() {
+			io.WriteString(client, "hello, ")
+			io.WriteString(client, "world")
+		}()
+		got, errors := "", 0
+		for buf := make([]byte, 100); len(got) < 12; {
+			n, err := server.Read(buf)
+			got += string(buf[:n])
+			if err == nil {
+				continue
+			}
+			if err != error(temporary{}) {
+				t.Fatalf("%x: after %q: %v", version, got, err)
+			}
+			errors++
+		}
+		if got != "hello, world" || errors < 40 {
+			t.Errorf("%x: got %q with %d errors in between", version, got, errors)
+		}
+		near.Close()
+		far.Close()
+	}
+}
+
+// reluctant reads a byte at a time, and fails before each.
+type reluctant struct {
+	net.Conn
+	on, failed bool
+}
+
+func (c *reluctant) Read(p []byte) (int, error) {
+	if !c.on {
+		return c.Conn.Read(p)
+	}
+	if c.failed = !c.failed; c.failed {
+		return 0, temporary{}
+	}
+	return c.Conn.Read(p[:1])
+}
+
+type temporary struct{}
+
+func (temporary) Error() string   { return "nothing yet" }
+func (temporary) Timeout() bool   { return false }
+func (temporary) Temporary() bool { return true }
+
+var _ net.Error = temporary{}
