@@ -1,0 +1,99 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// clockTick is the unit of /proc's CPU times on every Linux Go runs on (USER_HZ, proc(5)).
+const clockTick = time.Second / 100
+
+// CPU returns the CPU time a process and its children have used, user and system together.
+func CPU(pid int) (time.Duration, error) { return sum(pid, cpuOf) }
+
+// PSS returns the proportional set size of a process and its children, in bytes: memory that several share counts once.
+func PSS(pid int) (int64, error) { return sum(pid, pssOf) }
+
+// sum adds up what of says of a process and its children.
+func sum[N ~int64](pid int, of func(pid int) (N, error)) (N, error) {
+	total, err := of(pid)
+	if err != nil {
+		return 0, err
+	}
+	children, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is well formed
+	for _, file := range children {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				return 0, fmt.Errorf("reading %s: %w", file, err)
+			}
+			if n, err := sum(child, of); err == nil {
+				total += n
+			}
+		}
+	}
+	return total, nil
+}
+
+func cpuOf(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The command, in brackets, may hold blanks; the fields after it do not.
+	_, rest, ok := strings.Cut(string(text[strings.LastIndexByte(string(text), ')'):]), " ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 13 {
+		return 0, fmt.Errorf("reading the CPU time of process %d: unexpected %q", pid, text)
+	}
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	if err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("reading the CPU time of process %d: unexpected %q", pid, text)
+	}
+	return time.Duration(user+system) * clockTick, nil
+}
+
+func pssOf(pid int) (int64, error) { return memory(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:") }
+
+// memory reads a line of /proc in KiB, and returns bytes.
+func memory(file, name string) (int64, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	_, rest, ok := strings.Cut(string(text), "\n"+name)
+	fields := strings.Fields(rest)
+	if !ok || len(fields) == 0 {
+		return 0, fmt.Errorf("reading %s: it has no %s", file, name)
+	}
+	kib, err := strconv.ParseInt(fields[0], 10, 64)
+	return kib << 10, err
+}
+
+// Quantile returns the q-quantile (0 to 1) of durations, which it sorts; zero if there are none.
+func Quantile(durations []time.Duration, q float64) time.Duration {
+	if len(durations) == 0 {
+		return 0
+	}
+	slices.Sort(durations)
+	return durations[min(len(durations)-1, int(q*float64(len(durations))))]
+}
+
+// Median returns the middle of values, which it sorts; zero if there are none.
+func Median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
