@@ -100,9 +100,9 @@ func (t *Transport) Dial(ctx context.Context, to *Target) (*Conn, error) {
 }
 
 // Put keeps c for the next exchange with its member for as long as keepalive, or closes it. Nothing of the last exchange may be
-// outstanding; a connection with unread bytes is closed.
+// outstanding; a connection with unread bytes, or that was aborted, is closed.
 func (t *Transport) Put(c *Conn, now time.Time, keepalive time.Duration) {
-	if keepalive <= 0 || c.Reader.Buffered() > 0 {
+	if keepalive <= 0 || c.Reader.Buffered() > 0 || c.aborted.Load() {
 		c.Close()
 		return
 	}

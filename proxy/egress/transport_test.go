@@ -122,6 +122,12 @@ func TestWhatIsNotKept(t *testing.T) {
 		t.Error("kept with unread bytes")
 	}
 	c = dial(t, tr, to)
+	c.Abort()
+	tr.Put(c, time.Now(), time.Minute)
+	if tr.Idles() != 0 {
+		t.Error("kept though it was aborted")
+	}
+	c = dial(t, tr, to)
 	now := time.Now()
 	tr.Put(c, now, time.Second)
 	if tr.Idle(&to, now.Add(2*time.Second), false) != nil {

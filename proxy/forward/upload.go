@@ -29,6 +29,7 @@ type upload struct {
 	answered bool  // the response has begun, so its reader minds the limits of reading
 	unread   error // why the client's body could not be read
 	read     bool  // all of it was read, so that only its last bytes are on their way
+	ended    bool  // nothing is sent any more, though done may be yet to be closed
 	whole    bool
 }
 
@@ -62,7 +63,7 @@ func (u *upload) run() {
 	err := u.copy(f)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.whole = err == nil
+	u.ended, u.whole = true, err == nil
 	switch {
 	case u.unread != nil:
 		u.c.Abort()
@@ -212,14 +213,11 @@ func (u *upload) drain() {
 	}
 }
 
-// over reports whether the upload has ended.
+// over reports whether the upload has ended. One that was seen whole is over: its connection may be kept, and must not be aborted.
 func (u *upload) over() bool {
-	select {
-	case <-u.done:
-		return true
-	default:
-		return false
-	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.ended
 }
 
 // stop ends the upload if it still runs, and waits for it: the request must not be read once its handler has returned.
@@ -227,6 +225,6 @@ func (u *upload) stop() {
 	if !u.over() {
 		u.c.Abort()
 		u.client.endReads(longAgo)
-		<-u.done
 	}
+	<-u.done
 }

@@ -16,6 +16,7 @@ type uploader struct {
 
 	mu       sync.Mutex
 	answered bool // the response has begun, so its reader minds the limits of reading
+	ended    bool // nothing is sent any more, though done may be yet to be closed
 	state    uploaded
 	refusal  *dispatch.Refusal
 }
@@ -29,7 +30,7 @@ func startUpload(t *turn) *uploader {
 		state, refusal := x.pump(t, math.MaxInt64/2)
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		u.state, u.refusal = state, refusal
+		u.ended, u.state, u.refusal = true, state, refusal
 		switch {
 		case refusal != nil:
 			u.c.Abort()
@@ -57,12 +58,14 @@ func (u *uploader) look(x *exchange, answered bool) (uploaded, *dispatch.Refusal
 	return u.state, u.refusal
 }
 
-// stop ends the upload if it still runs, and waits for it.
+// stop ends the upload if it still runs, and waits for it. One that look told the end of is not aborted: its connection may be kept.
 func (u *uploader) stop(t *turn) {
-	select {
-	case <-u.done:
+	u.mu.Lock()
+	ended := u.ended
+	u.mu.Unlock()
+	if ended {
+		<-u.done
 		return
-	default:
 	}
 	u.c.Abort()
 	t.client.(*blocking).stopReads()
