@@ -103,14 +103,14 @@ func (g *group) chooseLocked() {
 }
 
 // handOver is the lane's way to give a connection to Caddy.
-func (g *group) handOver(c net.Conn, unread []byte) {
+func (g *group) handOver(c net.Conn, unread []byte, gone func()) {
 	if r, ok := c.(resumer); ok {
 		c, unread = r.resume(unread)
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		c = g.own(tcp)
 	}
-	g.offer(newHanded(g, c, unread))
+	g.offer(newHanded(g, c, unread, gone))
 }
 
 // offer lets the newest listener accept c.

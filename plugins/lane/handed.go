@@ -14,6 +14,7 @@ type handed struct {
 	net.Conn // as the lane got it
 	group    *group
 	owner    *listener // whose server has it
+	gone     func()    // tells the lane that it is closed or comes back
 	recall   network.Recall
 }
 
@@ -30,10 +31,11 @@ type connectionStater interface {
 // owned is what is told whose server has accepted it.
 type owned interface{ own(l *listener) }
 
-// newHanded makes a connection ready for a server, with what the lane has read from it. The lane is done with it.
-func newHanded(g *group, c net.Conn, unread []byte) net.Conn {
+// newHanded makes a connection ready for a server, with what the lane has read from it. The lane is done with it, but for counting it
+// until gone is called.
+func newHanded(g *group, c net.Conn, unread []byte, gone func()) net.Conn {
 	_ = c.SetDeadline(time.Time{}) // fails only if it is closed, and then its reader will see
-	h := &handed{Conn: c, group: g}
+	h := &handed{Conn: c, group: g, gone: gone}
 	h.recall.Repeat(unread)
 	if state, ok := c.(connectionStater); ok {
 		return &handedTLS{h, state}
@@ -45,11 +47,9 @@ func (h *handed) own(l *listener) { h.owner = l }
 
 // closeUnserved closes a connection that nobody can serve.
 func closeUnserved(c net.Conn) {
-	switch h := c.(type) {
-	case *handed:
-		c = h.Conn
-	case *handedTLS:
-		c = h.Conn
+	if h, ok := c.(interface{ shut() error }); ok {
+		h.shut()
+		return
 	}
 	c.Close()
 }
@@ -105,10 +105,17 @@ func (h *handed) Close() error {
 	if h.recall.Closed(h.Conn, h.owner, h.giveBack) {
 		return nil
 	}
+	return h.shut()
+}
+
+// shut closes the connection for good.
+func (h *handed) shut() error {
+	h.gone()
 	return h.Conn.Close()
 }
 
 func (h *handed) giveBack(read []byte) bool {
+	h.gone()
 	go h.group.lane.Serve(resume(h.Conn, read))
 	return true
 }

@@ -10,6 +10,7 @@ import (
 type clients struct {
 	mu    sync.Mutex
 	total int
+	lent  int                // handed over, and still open
 	each  map[netip.Addr]int // of those that were counted by address
 	none  chan struct{}      // closed when a drain has no more to wait for
 	// wake are asked, when a drain begins, to end the connections that have no request.
@@ -23,17 +24,14 @@ type waker interface{ endIdle() }
 func (c *clients) enter(limits *Limits, from netip.Addr, w waker) (counted bool, why Turn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if limits.Conns > 0 && c.total >= limits.Conns {
+	if limits.Conns > 0 && c.total+c.lent >= limits.Conns {
 		return false, TooManyConns
 	}
 	if most := limits.ConnsPerClient; most > 0 {
 		if c.each[from] >= most {
 			return false, TooManyPerAddr
 		}
-		if c.each == nil {
-			c.each = map[netip.Addr]int{}
-		}
-		c.each[from]++
+		c.count(from)
 		counted = true
 	}
 	c.total++
@@ -46,13 +44,43 @@ func (c *clients) enter(limits *Limits, from netip.Addr, w waker) (counted bool,
 	return counted, ""
 }
 
+func (c *clients) count(from netip.Addr) {
+	if c.each == nil {
+		c.each = map[netip.Addr]int{}
+	}
+	c.each[from]++
+}
+
+func (c *clients) uncount(from netip.Addr) {
+	if c.each[from]--; c.each[from] == 0 {
+		delete(c.each, from)
+	}
+}
+
+// lend counts a connection that is handed over, until gone is called. A drain does not wait for it.
+func (c *clients) lend(limits *Limits, from netip.Addr) (gone func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lent++
+	counted := limits.ConnsPerClient > 0
+	if counted {
+		c.count(from)
+	}
+	return sync.OnceFunc(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.lent--
+		if counted {
+			c.uncount(from)
+		}
+	})
+}
+
 func (c *clients) leave(from netip.Addr, counted bool, w waker) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if counted {
-		if c.each[from]--; c.each[from] == 0 {
-			delete(c.each, from)
-		}
+		c.uncount(from)
 	}
 	if w != nil {
 		delete(c.wake, w)

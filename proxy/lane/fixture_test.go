@@ -56,6 +56,7 @@ type door struct {
 type handed struct {
 	net.Conn
 	unread string
+	gone   func()
 }
 
 // option changes a door before it opens.
@@ -71,7 +72,7 @@ func newDoor(t testing.TB, engine string, settings pool.Settings, members []stri
 	d.site = &lane.Site{
 		Desk:     &dispatch.Desk{Table: d.table, Transport: d.transport, Observer: d.observer},
 		Serves:   func(host, _ string) bool { return strings.HasPrefix(host, domain) },
-		HandOver: func(c net.Conn, unread []byte) { d.handed <- handed{c, string(unread)} },
+		HandOver: func(c net.Conn, unread []byte, gone func()) { d.handed <- handed{c, string(unread), gone} },
 		Server:   "Caddy",
 		Turned:   func(_ netip.AddrPort, why lane.Turn) { note(d.turned, why) },
 		Ended:    func(r *lane.Record) { note(d.ended, *r) },

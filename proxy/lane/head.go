@@ -251,7 +251,7 @@ func (t *turn) handOver(site *Site, n int) bool {
 	t.in.Release()
 	t.state = over
 	if c := t.engine.release(t); c != nil {
-		site.HandOver(c, unread)
+		site.HandOver(c, unread, t.listener.clients.lend(&site.Limits, t.remote.Addr()))
 	}
 	return false
 }

@@ -143,6 +143,34 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	})
 }
 
+// A connection that was handed over counts until it is closed, and a drain does not wait for it.
+func TestHandedOverConnectionsCount(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, engine string) {
+		for name, limits := range map[string]lane.Limits{"in all": {Conns: 1}, "per client": {ConnsPerClient: 1}} {
+			t.Run(name, func(t *testing.T) {
+				d := newDoor(t, engine, nil, []string{answering(t, okResponse)}, limited(limits, lane.Times{}))
+				d.dial(t).send(t, "GET / HTTP/1.1\r\nHost: other.example.com\r\n\r\n")
+				h := next(t, d.handed)
+				defer h.Close()
+				eventually(t, func() string {
+					if n := d.listener.Connections(); n != 0 {
+						return fmt.Sprintf("%d connections", n)
+					}
+					return ""
+				})
+				second := d.dial(t)
+				second.ended(t)
+				next(t, d.turned)
+				h.gone()
+				h.gone()
+				third := d.dial(t)
+				third.send(t, getRequest)
+				third.served(t)
+			})
+		}
+	})
+}
+
 func TestConnectionLimits(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, engine string) {
 		for name, c := range map[string]struct {

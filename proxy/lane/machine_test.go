@@ -129,7 +129,7 @@ func play(table *pool.Table, request, answer string, closes bool, split []byte) 
 	l := NewListener(&Site{
 		Desk:     &dispatch.Desk{Table: table, Transport: scriptTransport},
 		Serves:   func(host, _ string) bool { return strings.HasPrefix(host, "shop.example.com") },
-		HandOver: func(net.Conn, []byte) {},
+		HandOver: func(net.Conn, []byte, func()) {},
 	})
 	s.t = &turn{listener: l, engine: s, client: s.client, remote: netip.MustParseAddrPort("127.0.0.1:1")}
 	s.t.in.Reset(s.client)

@@ -18,8 +18,9 @@ type Site struct {
 	// Host as the client wrote it and the name it asked for by TLS, empty in clear. It must not keep the strings, which change.
 	Serves func(host, sni string) bool
 	// HandOver gives a connection to the server behind the lane, with what was read from it and not served: at a message's beginning, with
-	// nothing of it answered. The connection is that which the lane got, in the state in which a server reads from it. It must not block.
-	HandOver func(c net.Conn, unread []byte)
+	// nothing of it answered. The connection is that which the lane got, in the state in which a server reads from it. gone, which may be
+	// called more than once, says that it is closed or comes back: until then it counts for Limits. HandOver must not block.
+	HandOver func(c net.Conn, unread []byte, gone func())
 
 	Limits Limits
 	Times  Times
