@@ -31,6 +31,7 @@ var line = []string{"discovery", "proxy", "healer", "admin", "plugins", "cmd"}
 var layers = map[string]int{
 	"proxy/pool":       0,
 	"proxy/http1":      0,
+	"proxy/direct":     0,
 	"proxy/balance":    1,
 	"proxy/health":     1,
 	"proxy/egress":     1,
@@ -64,7 +65,7 @@ var doors = []struct {
 var pure = []string{"discovery", "proxy/pool", "proxy/balance", "proxy/route", "healer"}
 
 // leaves import nothing of this module.
-var leaves = []string{"discovery/state", "proxy/http1"}
+var leaves = []string{"discovery/state", "proxy/http1", "proxy/direct"}
 
 // below names the one package beneath itself that the root package of a folder may import: its adapters import it instead.
 var below = map[string]string{"discovery": "discovery/state", "healer": ""}

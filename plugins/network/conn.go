@@ -6,11 +6,14 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead/fairlead/proxy/direct"
 )
 
 // conn is a connection that can change to a newer generation as long as nothing was written to it: see Recall.
 type conn struct {
 	*net.TCPConn
+	direct   io.ReadWriter // reads and writes TCPConn at less cost
 	listener *listener
 	recall   Recall
 	closed   atomic.Bool
@@ -24,21 +27,21 @@ var established = newTally()
 func Drain(ctx context.Context) { established.wait(ctx) }
 
 func newConn(tcp *net.TCPConn, l *listener, read []byte) *conn {
-	c := &conn{TCPConn: tcp, listener: l}
+	c := &conn{TCPConn: tcp, direct: direct.New(tcp), listener: l}
 	c.recall.safe = l.socket.use == forDNS // as every question is
 	c.recall.Repeat(read)
 	return c
 }
 
 // Read reads what an older generation had read first.
-func (c *conn) Read(p []byte) (int, error) { return c.recall.Read(p, c.TCPConn, c.listener) }
+func (c *conn) Read(p []byte) (int, error) { return c.recall.Read(p, c.direct, c.listener) }
 
 // Write binds the connection to its server.
 func (c *conn) Write(p []byte) (int, error) {
 	if err := c.recall.Bind(); err != nil {
 		return 0, err
 	}
-	return c.TCPConn.Write(p)
+	return c.direct.Write(p)
 }
 
 // ReadFrom is Write for sendfile and splice.

@@ -5,7 +5,7 @@ package egress
 import (
 	"net"
 
-	"golang.org/x/sys/unix"
+	"github.com/fairlead/fairlead/proxy/direct"
 )
 
 // Alive reports whether an idle connection is still open and silent, by looking at the socket without waiting. Bytes that arrive
@@ -21,15 +21,5 @@ func AwaitBytes(c *net.TCPConn) error {
 	if err != nil {
 		return err
 	}
-	return raw.Read(func(fd uintptr) bool { return !silent(fd) })
-}
-
-// silent reports whether a socket is open and has nothing to read.
-func silent(fd uintptr) bool {
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) // its end counts as something to read
-		if err != unix.EINTR {
-			return err == nil && n == 0
-		}
-	}
+	return raw.Read(func(fd uintptr) bool { return !direct.Silent(fd) })
 }

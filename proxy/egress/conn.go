@@ -1,11 +1,13 @@
 package egress
 
 import (
+	"io"
 	"net"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/fairlead/fairlead/proxy/direct"
 	"github.com/fairlead/fairlead/proxy/http1"
 )
 
@@ -28,6 +30,7 @@ type Conn struct {
 	raw                   syscall.RawConn
 	look                  func(fd uintptr) // sets silent, made once
 	silent                bool
+	direct                io.ReadWriter // reads and writes TCPConn at less cost
 }
 
 func newConn(c *net.TCPConn, k key) (*Conn, error) {
@@ -35,12 +38,18 @@ func newConn(c *net.TCPConn, k key) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn := &Conn{TCPConn: c, key: k, raw: raw}
-	conn.Reader.Reset(c)
+	conn := &Conn{TCPConn: c, key: k, raw: raw, direct: direct.New(c)}
+	conn.Reader.Reset(conn.direct)
 	conn.OnGone = conn.Abort
-	conn.look = func(fd uintptr) { conn.silent = silent(fd) }
+	conn.look = func(fd uintptr) { conn.silent = direct.Silent(fd) }
 	return conn, nil
 }
+
+// Read implements net.Conn. What Reader has buffered comes before it.
+func (c *Conn) Read(p []byte) (int, error) { return c.direct.Read(p) }
+
+// Write implements net.Conn.
+func (c *Conn) Write(p []byte) (int, error) { return c.direct.Write(p) }
 
 // ReadSoon makes reads fail once d has passed, or up to as long again later: so loosely that a busy connection seldom moves its
 // deadline.

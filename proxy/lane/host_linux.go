@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead/fairlead/proxy/direct"
 	"github.com/fairlead/fairlead/proxy/egress"
 	"github.com/fairlead/fairlead/proxy/http1"
 	"github.com/fairlead/fairlead/proxy/pool"
@@ -42,7 +43,7 @@ func (h hosts) take(m *pool.Meter, to *egress.Target, now time.Time, sure bool) 
 		list = list[:n-1]
 		h[m] = list
 		c.kept = nil
-		if c.addr == to.Addr && c.expires.After(now) && !c.readable && (!sure || sysSilent(c.fd)) {
+		if c.addr == to.Addr && c.expires.After(now) && !c.readable && (!sure || direct.Silent(uintptr(c.fd))) {
 			return c
 		}
 		c.Close()
@@ -52,7 +53,7 @@ func (h hosts) take(m *pool.Meter, to *egress.Target, now time.Time, sure bool) 
 
 // keep takes a connection back.
 func (h hosts) keep(c *host) {
-	if c.readable && sysSilent(c.fd) {
+	if c.readable && direct.Silent(uintptr(c.fd)) {
 		c.readable = false // its last read ended with the response and not for want of more
 	}
 	list := h[c.meter]

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/fairlead/fairlead/proxy/direct"
 	"github.com/fairlead/fairlead/proxy/pool"
 )
 
@@ -171,7 +172,7 @@ func (l *loop) dispatch(e *unix.EpollEvent) {
 		s.accepts.accept(l)
 	case s.kept != nil:
 		// What the event is about may have been read before the connection was kept.
-		if s.readable && (s.ended || !sysSilent(s.fd)) {
+		if s.readable && (s.ended || !direct.Silent(uintptr(s.fd))) {
 			l.hosts.lost(s.kept)
 		} else {
 			s.readable = false

@@ -37,7 +37,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	case !s.readable:
 		return 0, errAgain
 	}
-	n, err := sysRecv(s.fd, p)
+	n, err := recv(s.fd, p)
 	switch {
 	case err == error(errAgain):
 		s.readable = false
@@ -59,7 +59,7 @@ func (s *socket) Send(p []byte) error {
 		s.keep(p)
 		return nil
 	}
-	n, err := sysSend(s.fd, p)
+	n, err := send(s.fd, p)
 	if err != nil && err != error(errAgain) {
 		return err
 	}
@@ -92,7 +92,7 @@ func (s *socket) flush() error {
 	if len(s.pending) == 0 {
 		return nil
 	}
-	n, err := sysSend(s.fd, s.pending)
+	n, err := send(s.fd, s.pending)
 	switch {
 	case err == error(errAgain):
 		return nil

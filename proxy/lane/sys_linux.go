@@ -8,10 +8,12 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fairlead/fairlead/proxy/direct"
 )
 
-// The system calls that a loop makes for every request. They do not block, so Go's scheduler need not be told of them, which would cost as
-// much as they do; that of epoll may, for a few milliseconds, which is why the process has processors (GOMAXPROCS) to spare for others.
+// The system calls of a loop beside those in proxy/direct, of which Go's scheduler is not told either. That of epoll may block for a few
+// milliseconds, which is why the process has processors (GOMAXPROCS) to spare for others.
 
 // errno is the error of a system call.
 func errno(e syscall.Errno) error {
@@ -24,33 +26,14 @@ func errno(e syscall.Errno) error {
 	return e
 }
 
-func sysRecv(fd int, p []byte) (int, error) {
-	for {
-		n, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
-		if e != syscall.EINTR {
-			return int(n), errno(e)
-		}
-	}
+func recv(fd int, p []byte) (int, error) {
+	n, e := direct.Recv(uintptr(fd), p)
+	return n, errno(e)
 }
 
-// sysSilent reports whether a socket is open and has nothing to read.
-func sysSilent(fd int) bool {
-	var one [1]byte
-	for {
-		_, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&one)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
-		if e != syscall.EINTR {
-			return e == syscall.EAGAIN
-		}
-	}
-}
-
-func sysSend(fd int, p []byte) (int, error) {
-	for {
-		n, _, e := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_NOSIGNAL, 0, 0)
-		if e != syscall.EINTR {
-			return int(n), errno(e)
-		}
-	}
+func send(fd int, p []byte) (int, error) {
+	n, e := direct.Send(uintptr(fd), p)
+	return n, errno(e)
 }
 
 // sysSplice moves bytes between a pipe and a socket.
