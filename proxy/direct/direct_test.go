@@ -112,16 +112,42 @@ func TestDeadlinesEndWaits(t *testing.T) {
 	}
 }
 
+// ask asks about a connection's socket.
+func ask(t *testing.T, c *net.TCPConn, about func(fd uintptr) bool) (answer bool) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { answer = about(fd) })
+	return answer
+}
+
+// Only a connection that is broken in both directions is hung up.
+func TestHungUp(t *testing.T) {
+	near, far := pair(t)
+	if ask(t, near, direct.HungUp) {
+		t.Error("an open connection is hung up")
+	}
+	near.Write([]byte("x"))
+	far.CloseWrite()
+	near.Read(make([]byte, 1))
+	if ask(t, near, direct.HungUp) {
+		t.Error("one whose other end still reads is")
+	}
+	far.SetLinger(0)
+	far.Close()
+	for start := time.Now(); !ask(t, near, direct.HungUp) && time.Since(start) < 5*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	if !ask(t, near, direct.HungUp) {
+		t.Error("one that was reset is not")
+	}
+}
+
 func TestSilent(t *testing.T) {
 	near, far := pair(t)
-	look := func() (silent bool) {
-		raw, err := near.SyscallConn()
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw.Control(func(fd uintptr) { silent = direct.Silent(fd) })
-		return silent
-	}
+	look := func() bool { return ask(t, near, direct.Silent) }
 	if !look() {
 		t.Error("an open connection without bytes is not silent")
 	}

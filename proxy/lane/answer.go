@@ -55,6 +55,12 @@ func (t *turn) readAnswer() bool {
 			if !t.progress() {
 				return true // it was the client's body that came to no end
 			}
+			if dispatch.IsTimeout(err) && t.engine.stillWaits(t) {
+				if t.gone {
+					return true
+				}
+				continue
+			}
 			return t.failed(x.job.Unanswered(dispatch.Exchange{
 				Sent: x.sent, Begun: x.begun, Reused: x.member.reused, Err: err,
 			}))

@@ -4,8 +4,10 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
+	"github.com/fairlead/fairlead/proxy/direct"
 	"github.com/fairlead/fairlead/proxy/egress"
 )
 
@@ -67,18 +69,32 @@ func (c *blocking) resumeReads() {
 
 // Abort implements client: by a reset, where the connection is TCP; in TLS the missing close_notify tells (RFC 8446 §6.1).
 func (c *blocking) Abort() {
-	bare := c.Conn
-	for {
-		inner, ok := bare.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		bare = inner.NetConn()
-	}
+	bare := belowTLS(c.Conn)
 	if linger, ok := bare.(interface{ SetLinger(int) error }); ok {
 		linger.SetLinger(0)
 	}
 	bare.Close()
+}
+
+// belowTLS returns the connection that carries c, which is c where there is no TLS.
+func belowTLS(c net.Conn) net.Conn {
+	for {
+		inner, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = inner.NetConn()
+	}
+}
+
+// hungUp reports whether a connection is broken in both directions. One whose other end has only ended its side is not.
+func hungUp(c net.Conn) (gone bool) {
+	socket, ok := belowTLS(c).(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	return err != nil || raw.Control(func(fd uintptr) { gone = direct.HungUp(fd) }) != nil || gone
 }
 
 // CloseWrite implements client.

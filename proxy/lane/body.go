@@ -104,10 +104,13 @@ func (t *turn) progress() bool {
 	case state == uploadEnded:
 		x.whole, x.phase = true, x.uploadedAt
 		if t.state == awaiting {
-			x.member.ExtendRead(x.phase, x.job.Pool.Spec.ResponseTimeout)
+			t.engine.await(t, x.phase, x.job.Pool.Spec.ResponseTimeout)
 		}
-	case state == uploadFailed:
+	case state == uploadFailed: // it may have said why
 		x.stuck = true
+		if t.state == awaiting {
+			t.engine.await(t, t.engine.now(), x.job.Pool.Spec.ResponseTimeout)
+		}
 	}
 	return true
 }

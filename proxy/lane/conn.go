@@ -60,6 +60,10 @@ type engine interface {
 	enter(t *turn) (done bool)
 	// keep takes a connection that may carry further exchanges for so long.
 	keep(t *turn, m member, d time.Duration)
+	// await limits the wait for an answer to d from now. Where a read has met its limit, stillWaits reports whether that was not this one: the
+	// engine has looked at the client meanwhile, and turn.gone is set if that has left.
+	await(t *turn, now time.Time, d time.Duration)
+	stillWaits(t *turn) bool
 	// join returns head and piece in a row, or nil if there is no room in front of piece. Both may be written over.
 	join(head, piece []byte) []byte
 	// scratch returns a buffer for reading from a member, nil for one of the reader's own.

@@ -214,6 +214,11 @@ func (g *guest) enter(t *turn) bool {
 	return false
 }
 
+func (g *guest) await(t *turn, now time.Time, d time.Duration) { t.x.member.ExtendRead(now, d) }
+
+// stillWaits implements engine: the loop hears of a client that leaves.
+func (g *guest) stillWaits(*turn) bool { return false }
+
 func (g *guest) keep(t *turn, m member, d time.Duration) {
 	l, c := g.socket.loop, m.conn.(*host)
 	c.expires, c.table = l.clock.Add(d), t.x.site.Desk.Table

@@ -54,6 +54,8 @@ func (m *memory) idle(*turn, *egress.Target, bool) member {
 func (m *memory) dial(*turn, egress.Target) (member, error, bool) { return member{}, io.EOF, true }
 func (m *memory) enter(*turn) bool                                { return false }
 func (m *memory) keep(*turn, member, time.Duration)               {}
+func (m *memory) await(*turn, time.Time, time.Duration)           {}
+func (m *memory) stillWaits(*turn) bool                           { return false }
 func (m *memory) join(head, piece []byte) []byte                  { return append(head, piece...) }
 func (m *memory) scratch() []byte                                 { return m.buffer[:] }
 func (m *memory) upload(*turn) (uploaded, *dispatch.Refusal)      { return uploadWaits, nil }

@@ -108,6 +108,8 @@ func (s *script) dial(*turn, egress.Target) (member, error, bool) {
 
 func (s *script) enter(*turn) bool                             { panic("there is no limit") }
 func (s *script) keep(_ *turn, m member, _ time.Duration)      { m.Close() }
+func (s *script) await(*turn, time.Time, time.Duration)        {}
+func (s *script) stillWaits(*turn) bool                        { return false }
 func (s *script) join(head, piece []byte) []byte               { return nil }
 func (s *script) scratch() []byte                              { return nil }
 func (s *script) upload(t *turn) (uploaded, *dispatch.Refusal) { return t.x.pump(t, quota) }

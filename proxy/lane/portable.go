@@ -17,6 +17,8 @@ type portable struct {
 	client blocking
 	up     *uploader
 	idling idling
+	// answerBy is when the wait for an answer ends.
+	answerBy time.Time
 }
 
 // Serve serves a connection until it has ended or was handed over, by the caller's goroutine. It owns c. A *tls.Conn must have finished
@@ -81,6 +83,25 @@ func (p *portable) enter(t *turn) bool { return t.entered(t.x.job.Wait(context.B
 
 func (p *portable) keep(t *turn, m member, d time.Duration) {
 	t.x.site.Desk.Transport.Put(m.conn.(upstream).Conn, time.Now(), d)
+}
+
+// glance is how long a member is waited for until the client is looked at, which may have left meanwhile.
+const glance = 3 * time.Second
+
+func (p *portable) await(t *turn, now time.Time, d time.Duration) {
+	p.answerBy = now.Add(d)
+	t.x.member.ExtendRead(now, min(d, glance))
+}
+
+func (p *portable) stillWaits(t *turn) bool {
+	now := time.Now()
+	left := p.answerBy.Sub(now)
+	if left <= 0 {
+		return false
+	}
+	t.gone = hungUp(p.client.Conn)
+	t.x.member.ExtendRead(now, min(left, glance))
+	return true
 }
 
 func (p *portable) join(head, piece []byte) []byte { return nil }

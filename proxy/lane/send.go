@@ -78,7 +78,7 @@ func (t *turn) send(m member) bool {
 	x, now := t.x, t.engine.now()
 	x.member, x.sent = m, true
 	m.ExtendWrite(now, x.job.Pool.Spec.ResponseTimeout)
-	m.ExtendRead(now, x.job.Pool.Spec.ResponseTimeout)
+	t.engine.await(t, now, x.job.Pool.Spec.ResponseTimeout)
 	// A member may answer and close before it has read everything, so its answer counts for more than a failed write.
 	if err := m.Send(x.wire); err != nil {
 		x.sent = false // it was closed before

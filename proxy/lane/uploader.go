@@ -35,7 +35,7 @@ func startUpload(t *turn) *uploader {
 		case refusal != nil:
 			u.c.Abort()
 		case !u.answered: // also where the member stopped reading: it may have said why
-			u.c.TCPConn.SetReadDeadline(time.Now().Add(u.reply))
+			u.c.TCPConn.SetReadDeadline(time.Now().Add(min(u.reply, glance)))
 		}
 	}()
 	return u

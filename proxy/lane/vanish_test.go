@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/proxy/dispatch"
 	"github.com/fairlead/fairlead/proxy/pool"
 )
 
@@ -88,6 +89,37 @@ func TestClientVanishesInResponse(t *testing.T) {
 		}
 		if failed := d.observer.failures(); len(failed) > 0 {
 			t.Errorf("the observer was told %q", failed)
+		}
+	})
+}
+
+// A client that breaks its connection while the member thinks ends the exchange, long before the member must have answered.
+func TestClientVanishesWhileMemberThinks(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, engine string) {
+		left := make(chan struct{})
+		member := scripted(t, func(c *wire) {
+			c.target()
+			io.Copy(io.Discard, c)
+			close(left)
+		})
+		d := newDoor(t, engine, nil, []string{member})
+		w := d.dial(t)
+		w.send(t, getRequest)
+		eventually(t, func() string {
+			if n := d.pool().Meter.InFlight.Load(); n != 1 {
+				return fmt.Sprintf("%d in flight", n)
+			}
+			return ""
+		})
+		w.reset()
+		w.Close()
+		select {
+		case <-left:
+		case <-time.After(10 * time.Second): // a sixth of what the member has
+			t.Fatal("the member's connection is still open")
+		}
+		if r := next(t, d.ended); r.Status != dispatch.StatusClientGone {
+			t.Errorf("recorded with %d", r.Status)
 		}
 	})
 }
