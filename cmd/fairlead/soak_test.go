@@ -17,8 +17,8 @@ import (
 )
 
 var (
-	soakFor     = flag.Duration("soak", 30*time.Second, "how long each of the lane's engines is soaked")
-	soakEngines = flag.String("engines", "loop", "the engines that are soaked, by commas")
+	soakFor     = flag.Duration("soak", time.Minute, "how long each of the lane's engines is soaked")
+	soakEngines = flag.String("engines", "loop,portable", "the engines that are soaked, by commas")
 )
 
 const (
