@@ -28,25 +28,8 @@ func TestDescriptorsRunOut(t *testing.T) {
 
 func runOut(t *testing.T, engine string) {
 	const clients, spare = 60, 15
-	shop := lab.StartBackend(t, "shop", nil)
-	file := writeCatalog(t, map[string][]*lab.Backend{"shop.example.com": {shop}})
-	address := fmt.Sprintf("127.0.0.1:%d", lab.FreePort(t))
-	e := lab.StartEdge(t, fmt.Sprintf(`{
-	admin {ADMIN}
-	auto_https off
-	fairlead {
-		lane %s
-		cluster live {
-			file %s
-		}
-		drain_delay 1ms
-	}
-}
-http://:%s {
-	bind 127.0.0.1
-	fairlead
-}
-`, engine, file, strings.TrimPrefix(address, "127.0.0.1:")))
+	e, address := newLane(t, engine)
+	e.Start()
 	if got := status(address, "shop.example.com"); got != 200 {
 		t.Fatalf("at first: %d", got)
 	}
@@ -78,6 +61,63 @@ http://:%s {
 	if got := status(address, "shop.example.com"); got != 200 {
 		t.Errorf("in the end: %d", got)
 	}
+}
+
+// newLane prepares an edge that serves shop.example.com by an engine of the lane, and returns its address.
+func newLane(t *testing.T, engine string) (e *lab.Edge, address string) {
+	t.Helper()
+	shop := lab.StartBackend(t, "shop", nil)
+	file := writeCatalog(t, map[string][]*lab.Backend{"shop.example.com": {shop}})
+	port := lab.FreePort(t)
+	return lab.NewEdge(t, fmt.Sprintf(`{
+	admin {ADMIN}
+	auto_https off
+	fairlead {
+		lane %s
+		cluster live {
+			file %s
+		}
+		drain_delay 1ms
+	}
+}
+http://:%d {
+	bind 127.0.0.1
+	fairlead
+}
+`, engine, file, port)), fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+// TestLoopsThatCannotBeHad starts a process that wants more loops than it may have descriptors for: it says so, and the portable engine
+// serves.
+func TestLoopsThatCannotBeHad(t *testing.T) {
+	e, address := newLane(t, "loop")
+	e.Env, e.Descriptors = []string{"GOMAXPROCS=100"}, 150 // a loop for each processor, with two descriptors
+	e.Start()
+	if got := status(address, "shop.example.com"); got != 200 {
+		t.Errorf("answered %d", got)
+	}
+	if got := laneEngine(t, e); got != "portable" {
+		t.Errorf("the engine is %q", got)
+	}
+	if log := e.Log(); strings.Count(log, "the lane's loops do not start: its portable engine serves") != 1 || !strings.Contains(log, "too many open files") {
+		t.Error("the log does not say why")
+	}
+	e.Kill()
+	e.Env, e.Descriptors = nil, 0
+	e.Start()
+	if got := laneEngine(t, e); got != "loop" {
+		t.Errorf("with descriptors enough, the engine is %q", got)
+	}
+}
+
+// laneEngine returns the engine that explain tells of.
+func laneEngine(t *testing.T, e *lab.Edge) string {
+	t.Helper()
+	var explained struct{ Lane []struct{ Engine string } }
+	if err := e.GetJSON("/fairlead/explain?host=shop.example.com", &explained); err != nil || len(explained.Lane) != 1 {
+		t.Fatalf("explain: %v, %+v", err, explained)
+	}
+	return explained.Lane[0].Engine
 }
 
 // busy returns the processor time that a process needs in two seconds.
