@@ -3,7 +3,6 @@ package lane_test
 import (
 	"crypto/md5"
 	"crypto/tls"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -58,47 +57,10 @@ func init() {
 	}
 }
 
-func secure(t testing.TB, d *door) (*tls.Conn, *wire) {
+func secure(t testing.TB, d *door) (*lab.TLSClient, *wire) {
 	t.Helper()
-	raw, err := net.Dial("tcp", d.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { raw.Close() })
-	raw.SetDeadline(time.Now().Add(20 * time.Second))
-	c := tls.Client(&tap{Conn: raw}, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
-	if err := c.Handshake(); err != nil {
-		t.Fatal(err)
-	}
+	c := lab.DialTLS(t, d.addr, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
 	return c, newWire(c)
-}
-
-// tap notes what comes by a connection.
-type tap struct {
-	net.Conn
-	seen []byte
-}
-
-func (c *tap) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.seen = append(c.seen, p[:n]...)
-	return n, err
-}
-
-// said is how a TLS connection ends, after nothing more than that: by close_notify, which the client's crypto/tls does not insist on.
-func said(c *tls.Conn) string {
-	if n, err := c.Read(make([]byte, 1)); n > 0 || err != io.EOF {
-		return fmt.Sprintf("%d bytes came, %v", n, err)
-	}
-	kind, length := byte(0), 0
-	for rest := c.NetConn().(*tap).seen; len(rest) >= 5; rest = rest[min(5+length, len(rest)):] {
-		kind, length = rest[0], int(binary.BigEndian.Uint16(rest[3:]))
-	}
-	const alert, data, sealed = 21, 23, 2 + 1 + 16 // in TLS 1.3 an alert looks like data, of an alert's length (RFC 8446 §5.2)
-	if kind == alert || c.ConnectionState().Version == tls.VersionTLS13 && kind == data && length == sealed {
-		return "the end"
-	}
-	return fmt.Sprintf("nothing behind a record of type %d and %d bytes", kind, length)
 }
 
 func onEachTLS(t *testing.T, test func(t *testing.T, engine string)) {
@@ -140,8 +102,8 @@ func TestRequestsAreServedByTLS(t *testing.T) {
 		// The end is said, so that it cannot be mistaken for a cut.
 		w.send(t, "GET / HTTP/1.1\r\nHost: shop.example.com\r\nConnection: close\r\n\r\n")
 		w.served(t)
-		if how := said(c); how != "the end" {
-			t.Errorf("the connection ended so: %s", how)
+		if err := c.AwaitEnd(); err != nil {
+			t.Errorf("the connection: %v", err)
 		}
 	})
 }
@@ -249,17 +211,17 @@ func TestTLSIsDrained(t *testing.T) {
 			return ""
 		})
 		go d.listener.Drain(t.Context())
-		for _, c := range []*tls.Conn{fresh, idle} {
-			if how := said(c); how != "the end" {
-				t.Errorf("an idle connection ended so: %s", how)
+		for _, c := range []*lab.TLSClient{fresh, idle} {
+			if err := c.AwaitEnd(); err != nil {
+				t.Errorf("an idle connection: %v", err)
 			}
 		}
 		close(release)
 		if resp, body := slow.answer(t, "GET"); body != "ok" || !resp.Close {
 			t.Errorf("the request under way: %q, close %t", body, resp.Close)
 		}
-		if how := said(busy); how != "the end" {
-			t.Errorf("its connection ended so: %s", how)
+		if err := busy.AwaitEnd(); err != nil {
+			t.Errorf("its connection: %v", err)
 		}
 	})
 }
