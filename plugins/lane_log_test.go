@@ -85,9 +85,11 @@ func TestAccessLogsAreAlike(t *testing.T) {
 			logs[file] = append(logs[file], s.entries(t, file, lines))
 		}
 	}
-	for file, both := range logs {
-		if both[0] != both[1] {
-			t.Errorf("%s by the lane and by Caddy:\n%s", file, difference(both[0], both[1]))
+	for file, all := range logs {
+		for i := range all {
+			if all[i] != all[0] {
+				t.Errorf("%s by %s and by %s:\n%s", file, engines[0], engines[i], difference(all[0], all[i]))
+			}
 		}
 	}
 }
@@ -152,7 +154,7 @@ func (s *site) entries(t *testing.T, file string, lines int) string {
 
 // TestHTTPMetricsAreAlike compares Caddy's own metrics with the lane's.
 func TestHTTPMetricsAreAlike(t *testing.T) {
-	var both []string
+	var all []string
 	for _, lane := range engines {
 		s := newSite(t)
 		s.lane = lane
@@ -174,10 +176,12 @@ func TestHTTPMetricsAreAlike(t *testing.T) {
 			scraped = s.do("GET", "http://"+s.admin+"/metrics", s.admin).body
 			return strings.Contains(scraped, want)
 		})
-		both = append(both, series(scraped))
+		all = append(all, series(scraped))
 	}
-	if both[0] != both[1] || !strings.Contains(both[0], `code="502"`) {
-		t.Errorf("by the lane and by Caddy:\n%s", difference(both[0], both[1]))
+	for i := range all {
+		if all[i] != all[0] || !strings.Contains(all[0], `code="502"`) {
+			t.Errorf("by %s and by %s:\n%s", engines[0], engines[i], difference(all[0], all[i]))
+		}
 	}
 }
 

@@ -5,16 +5,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/fairlead/fairlead/plugins/app"
+	door "github.com/fairlead/fairlead/proxy/lane"
 	"github.com/fairlead/fairlead/tools/lab"
 )
 
 // engines are the values of the option lane with which the same must come out.
-var engines = []string{"lane portable", "lane off"}
+var engines = []string{"lane portable", "lane off", "lane loop"}
 
 // mirror is a backend that answers with what it was asked, as far as it does not differ by connection.
 func mirror(w http.ResponseWriter, r *http.Request) {
@@ -173,20 +175,68 @@ func (s *site) laneHasServed(want uint64) {
 // explainedLane returns why a host is not in the lane, empty if it is.
 func (s *site) explainedLane(t *testing.T, host string) string {
 	t.Helper()
-	var explained struct {
-		Lane []struct {
-			Serves bool
-			Reason string
-		}
-	}
+	return s.explained(t, host).Reason
+}
+
+// explained is what explain says of the lane and a host at the one address there is.
+type explained struct {
+	Serves         bool
+	Reason, Engine string
+}
+
+func (s *site) explained(t *testing.T, host string) explained {
+	t.Helper()
+	var explained struct{ Lane []explained }
 	got := s.do("GET", "http://"+s.admin+"/fairlead/explain?host="+host, s.admin)
 	if err := json.Unmarshal([]byte(got.body), &explained); err != nil || len(explained.Lane) != 1 {
 		t.Fatalf("explain: %v: %+v", err, explained)
 	}
-	if explained.Lane[0].Serves != (explained.Lane[0].Reason == "") {
+	lane := explained.Lane[0]
+	if lane.Serves != (lane.Reason == "") || lane.Serves != (lane.Engine != "") {
 		t.Errorf("explain contradicts itself: %s", got.body)
 	}
-	return explained.Lane[0].Reason
+	return lane
+}
+
+// TestEngineIsExplained compares what explain says of the engine with whether a goroutine serves the connection.
+func TestEngineIsExplained(t *testing.T) {
+	s := newSite(t)
+	shop := lab.StartBackend(t, "shop", nil)
+	s.catalogue(s.live, map[string][]*lab.Backend{"shop.example.com": {shop}})
+	best := "loop"
+	if _, err := door.NewLoops(1); err != nil {
+		best = "portable"
+	}
+	const wrapped = "listener_wrappers {\n proxy_protocol {\n allow 127.0.0.1/32\n }\n tls\n}"
+	for _, c := range []struct{ lane, options, says, engine string }{
+		{"", "", "", best},
+		{"lane loop", "", "", best},
+		{"lane loop", wrapped, "PROXY TCP4 203.0.113.7 203.0.113.8 4711 80\r\n", "portable"},
+		{"lane portable", "", "", "portable"},
+		{"lane off", "", "", ""},
+	} {
+		s.lane = c.lane
+		s.mustLoad(strings.Replace(plain, "{\n", "{\n servers {\n"+c.options+"\n}\n", 1))
+		if got := s.explained(t, "shop.example.com").Engine; got != c.engine {
+			t.Errorf("%q, %q: the engine is %q, want %q", c.lane, c.options, got, c.engine)
+		}
+		held := s.talkTo(t, "")
+		held.say(c.says + get("shop.example.com", "/"))
+		held.hears("shop")
+		var goroutines strings.Builder
+		if err := pprof.Lookup("goroutine").WriteTo(&goroutines, 1); err != nil {
+			t.Fatal(err)
+		}
+		if by := strings.Contains(goroutines.String(), "lane.(*Listener).Serve+"); by != (c.engine == "portable") {
+			t.Errorf("%q, %q: a goroutine of the portable engine serves: %t", c.lane, c.options, by)
+		}
+		held.Close()
+		s.until("the connection's end", func() bool {
+			goroutines.Reset()
+			_ = pprof.Lookup("goroutine").WriteTo(&goroutines, 1)
+			return !strings.Contains(goroutines.String(), "lane.(*Listener).Serve+")
+		})
+	}
 }
 
 // TestServerOptionsThatTheLaneHasNot give the whole server to Caddy.

@@ -58,8 +58,8 @@ type explanation struct {
 	}
 	Refused []struct{ Cluster, Service, Reason string }
 	Lane    []struct {
-		Server, Reason string
-		Serves         bool
+		Server, Reason, Engine string
+		Serves                 bool
 	}
 	Pool *struct {
 		Name, Policy, Why string
@@ -89,7 +89,7 @@ func explain(cmd *cobra.Command, args []string, to *client) error {
 		fmt.Fprintln(to.out, doubt)
 	}
 	for _, lane := range answer.Lane {
-		what := "served in the lane"
+		what := "served in the lane, by its engine " + lane.Engine
 		if !lane.Serves {
 			what = "not in the lane: " + lane.Reason
 		}

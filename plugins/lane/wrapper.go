@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -158,11 +159,23 @@ func (w *Wrapper) explain(host string) (all []route.ExplainedLane) {
 	defer w.mu.Unlock()
 	for _, secure := range []bool{false, true} {
 		if p := w.plans[secure]; p != nil {
-			reason := p.verdict(host).reason
-			all = append(all, route.ExplainedLane{Server: w.server.Name(), Listen: w.listen[secure], Serves: reason == "", Reason: reason})
+			e := route.ExplainedLane{Server: w.server.Name(), Listen: w.listen[secure], Reason: p.verdict(host).reason}
+			if e.Serves = e.Reason == ""; e.Serves {
+				e.Engine = w.engine()
+			}
+			all = append(all, e)
 		}
 	}
 	return all
+}
+
+// engine is what serves: loops take no connections that are more than TCP and TLS, such as those of the PROXY protocol.
+func (w *Wrapper) engine() string {
+	more := func(before caddy.ListenerWrapper) bool { return moduleName(before) != "tls" }
+	if w.loops == nil || slices.ContainsFunc(w.rules.before, more) {
+		return app.LanePortable
+	}
+	return app.LaneLoop
 }
 
 // handshakeTime is how long a TLS handshake may take, as net/http has it.

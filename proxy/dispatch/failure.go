@@ -38,6 +38,8 @@ func NotConnected(err error) *Failure {
 		return &Failure{Status: http.StatusBadGateway, Cause: Forbidden, Err: err, Unsent: true, Unmet: true}
 	case IsTimeout(err):
 		return &Failure{Status: http.StatusGatewayTimeout, Cause: ConnectFailed, Err: err, Unsent: true, Unmet: true}
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE): // we have no descriptors left, for whomever
+		return &Failure{Status: http.StatusBadGateway, Cause: ConnectFailed, Err: err, Unsent: true, Unmet: true, Fatal: true, Innocent: true}
 	}
 	return &Failure{Status: http.StatusBadGateway, Cause: ConnectFailed, Err: err, Unsent: true, Unmet: true}
 }

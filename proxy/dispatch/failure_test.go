@@ -23,14 +23,17 @@ func TestNotConnected(t *testing.T) {
 		err    error
 		cause  dispatch.Cause
 		status int
+		ours   bool // the member is not to blame, and no other would help
 	}{
-		{dialError(syscall.ECONNREFUSED), dispatch.ConnectFailed, 502},
-		{dialError(os.ErrDeadlineExceeded), dispatch.ConnectFailed, 504},
-		{dialError(context.DeadlineExceeded), dispatch.ConnectFailed, 504},
-		{dialError(&egress.ForbiddenError{Addr: "10.0.0.1:1000", Reason: "multicast address"}), dispatch.Forbidden, 502},
+		{dialError(syscall.ECONNREFUSED), dispatch.ConnectFailed, 502, false},
+		{dialError(os.ErrDeadlineExceeded), dispatch.ConnectFailed, 504, false},
+		{dialError(context.DeadlineExceeded), dispatch.ConnectFailed, 504, false},
+		{dialError(&egress.ForbiddenError{Addr: "10.0.0.1:1000", Reason: "multicast address"}), dispatch.Forbidden, 502, false},
+		{dialError(os.NewSyscallError("socket", syscall.EMFILE)), dispatch.ConnectFailed, 502, true},
+		{dialError(os.NewSyscallError("socket", syscall.ENFILE)), dispatch.ConnectFailed, 502, true},
 	} {
 		f := dispatch.NotConnected(c.err)
-		if f.Cause != c.cause || f.Status != c.status || !f.Unsent || !f.Unmet || f.Stale || f.Fatal || f.Innocent {
+		if f.Cause != c.cause || f.Status != c.status || !f.Unsent || !f.Unmet || f.Stale || f.Fatal != c.ours || f.Innocent != c.ours {
 			t.Errorf("%v: %+v", c.err, f)
 		}
 		if r := f.Refusal(); r.Status != c.status || r.Cause != c.cause || r.Word() != string(c.cause) || r.Reason != c.err.Error() || r.Code != route.OK {

@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +27,9 @@ type accepting struct {
 
 // batch is how many connections are accepted before others have their turn.
 const batch = 16
+
+// breath is how long a loop accepts nothing after it could not.
+const breath = 100 * time.Millisecond
 
 // slack is by how many connections a loop may be ahead of another before it gives new ones to it.
 const slack = 4
@@ -48,7 +53,7 @@ func (ls *Loops) listen(fd int, listener *Listener) (stop func(), err error) {
 		a := &accepting{socket: socket{fd: fd}, listener: listener, loops: ls}
 		a.accepts = a
 		failed := make(chan error, 1)
-		if !l.post(func() { failed <- l.add(&a.socket, unix.EPOLLIN|unix.EPOLLEXCLUSIVE) }) {
+		if !l.post(func() { failed <- a.list(l) }) {
 			err = net.ErrClosed
 		} else {
 			err = <-failed
@@ -64,8 +69,34 @@ func (ls *Loops) listen(fd int, listener *Listener) (stop func(), err error) {
 
 // leave stops accepting, on the loop's thread.
 func (a *accepting) leave() {
+	a.unlist()
+	a.loop.resting = slices.DeleteFunc(a.loop.resting, func(other *accepting) bool { return other == a })
+}
+
+func (a *accepting) unlist() {
 	a.loop.forget(&a.socket)
 	_ = unix.EpollCtl(a.loop.epoll, unix.EPOLL_CTL_DEL, a.fd, nil) // fails only if it is not in there
+}
+
+func (a *accepting) list(l *loop) error { return l.add(&a.socket, unix.EPOLLIN|unix.EPOLLEXCLUSIVE) }
+
+// rest stops accepting for a breath: what cannot be accepted would be told of again and again.
+func (a *accepting) rest() {
+	l := a.loop
+	a.unlist()
+	l.resting = append(l.resting, a)
+	l.wheel.set(&l.breath, l.clock, breath)
+}
+
+// rested accepts again.
+func (l *loop) rested() {
+	resting := l.resting
+	l.resting = nil
+	for _, a := range resting {
+		if a.list(l) != nil {
+			a.rest()
+		}
+	}
 }
 
 // accept takes the connections that wait.
@@ -73,10 +104,14 @@ func (a *accepting) accept(l *loop) {
 	var from syscall.RawSockaddrAny
 	for range batch {
 		fd, err := sysAccept(a.fd, &from)
-		if err != nil {
-			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-				l.starved()
-			}
+		switch {
+		case err == nil:
+		case err == error(errAgain), errors.Is(err, syscall.ECONNABORTED):
+			return
+		case l.hosts.closeAll(): // there are no descriptors left, say, and kept connections can be had again
+			continue
+		default:
+			a.rest()
 			return
 		}
 		remote := fromSockaddr(&from)

@@ -51,7 +51,7 @@ func (t *turn) end() bool {
 	if t.client.Pending() {
 		return false
 	}
-	unread := t.x.unread()
+	unread, refused := t.x.unread(), t.x.record.Refusal != nil
 	site := t.x.site
 	t.x.finish(t)
 	switch {
@@ -60,7 +60,10 @@ func (t *turn) end() bool {
 		if t.in.Buffered() == 0 {
 			t.in.Release()
 		}
-		return true
+		if refused { // perhaps without any wait, and the client may have many more of these
+			t.engine.yield(t)
+		}
+		return !refused
 	case unread:
 		return t.startLinger(site)
 	}
@@ -84,9 +87,14 @@ func (t *turn) startLinger(site *Site) bool {
 
 // linger reads and drops.
 func (t *turn) linger() bool {
-	for t.engine.now().Before(t.lingerUntil) {
+	for dropped := 0; t.engine.now().Before(t.lingerUntil); {
+		if dropped >= quota {
+			t.engine.yield(t)
+			return false
+		}
 		t.in.Discard(t.in.Buffered())
 		err := t.in.Fill()
+		dropped += t.in.Buffered()
 		if err == error(errAgain) {
 			return false
 		}

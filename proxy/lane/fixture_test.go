@@ -25,8 +25,8 @@ import (
 // domain is the one every test serves.
 const domain = "shop.example.com"
 
-// secured are the engines that speak TLS, by name.
-var secured = map[string]func(t testing.TB, l *lane.Listener) string{}
+// others are more ways to drive a lane than lanes.Engines, for some tests each.
+var others = map[string]func(t testing.TB, l *lane.Listener) string{}
 
 // onEachEngine runs a test on every engine.
 func onEachEngine(t *testing.T, test func(t *testing.T, engine string)) {
@@ -96,7 +96,7 @@ func newDoor(t testing.TB, engine string, settings pool.Settings, members []stri
 	})
 	start := lanes.Engines[engine]
 	if start == nil {
-		start = secured[engine]
+		start = others[engine]
 	}
 	d.addr = start(t, d.listener)
 	t.Cleanup(func() {
@@ -175,6 +175,8 @@ type wire struct {
 	*bufio.Reader
 }
 
+func newWire(c net.Conn) *wire { return &wire{Conn: c, Reader: bufio.NewReader(c)} }
+
 func (w *wire) Read(p []byte) (int, error) { return w.Reader.Read(p) }
 
 func (d *door) dial(t testing.TB) *wire {
@@ -185,7 +187,7 @@ func (d *door) dial(t testing.TB) *wire {
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(20 * time.Second))
-	return &wire{Conn: c, Reader: bufio.NewReader(c)}
+	return newWire(c)
 }
 
 // send writes what a client says.

@@ -144,14 +144,17 @@ func (h hosts) use(table *pool.Table) bool {
 	return false
 }
 
-func (h hosts) closeAll() {
+// closeAll closes all kept connections, and reports whether there were any.
+func (h hosts) closeAll() (some bool) {
 	for m, list := range h {
 		for _, c := range list {
 			c.kept = nil
 			c.Close()
+			some = true
 		}
 		delete(h, m)
 	}
+	return some
 }
 
 // Close implements conn.

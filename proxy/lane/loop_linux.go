@@ -33,6 +33,8 @@ type loop struct {
 	pipes   []*pipe
 	sweep   timer                          // of hosts
 	swept   map[*pool.Table]*pool.Snapshot // what they were held against last
+	resting []*accepting
+	breath  timer // of those
 	// buffer is what members' responses are read into; heads are written in front of their bodies.
 	buffer [headroom + 64<<10]byte
 
@@ -205,14 +207,14 @@ func (l *loop) again() {
 // expire runs the machines whose time is over.
 func (l *loop) expire() {
 	for t := l.wheel.turn(l.clock); t != nil; t = l.wheel.turn(l.clock) {
-		g := t.of
-		if g == nil {
+		switch {
+		case t == &l.sweep:
 			l.hosts.sweep(l)
 			l.wheel.set(t, l.clock, hostSweep)
-			continue
-		}
-		if g.expired() {
-			g.run()
+		case t == &l.breath:
+			l.rested()
+		case t.of.expired():
+			t.of.run()
 		}
 	}
 }
@@ -298,6 +300,3 @@ func (l *loop) end() {
 	}
 	l.pipes = nil
 }
-
-// starved makes room where the process has no descriptors left: kept connections can be had again.
-func (l *loop) starved() { l.hosts.closeAll() }

@@ -1,7 +1,6 @@
 package lane_test
 
 import (
-	"bufio"
 	"io"
 	"net"
 	"strings"
@@ -17,7 +16,7 @@ func scripted(t testing.TB, handle func(c *wire)) string {
 	return lab.Accept(t, func(c net.Conn) {
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(20 * time.Second))
-		handle(&wire{Conn: c, Reader: bufio.NewReader(c)})
+		handle(newWire(c))
 	})
 }
 

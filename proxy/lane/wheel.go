@@ -101,7 +101,7 @@ func (w *wheel) wait(now time.Time) time.Duration {
 		i := (w.now + ahead) % spokes
 		if word := w.used[i/64] >> (i % 64); word != 0 {
 			ahead += int64(bits.TrailingZeros64(word))
-			return max(0, time.Duration((w.now+ahead)*int64(tick))-now.Sub(w.start))
+			return min(time.Second, max(0, time.Duration((w.now+ahead)*int64(tick))-now.Sub(w.start)))
 		}
 		ahead += 64 - i%64
 	}

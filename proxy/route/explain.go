@@ -40,6 +40,8 @@ type ExplainedLane struct {
 	Listen []string `json:"listen"`
 	Serves bool     `json:"serves"`
 	Reason string   `json:"reason,omitempty"`
+	// Engine is by which engine it serves, "loop" or "portable"; empty where it does not serve.
+	Engine string `json:"engine,omitempty"`
 }
 
 // ExplainedCluster is the cluster a name belongs to.

@@ -24,6 +24,9 @@ type Edge struct {
 	Admin string
 	// Dir holds its configuration, data and log.
 	Dir string
+	// Env is what its environment has beside this process's, as NAME=VALUE; Descriptors the most it may have, 0 for as many as this one.
+	Env         []string
+	Descriptors int
 
 	tb     TB
 	binary string
@@ -95,7 +98,11 @@ func (e *Edge) Start() {
 // Launch starts the process without waiting for anything.
 func (e *Edge) Launch() error {
 	cmd := exec.Command(e.binary, "run", "--config", e.config(), "--adapter", "caddyfile")
+	if e.Descriptors > 0 {
+		cmd = exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, e.Descriptors)}, cmd.Args...)...)
+	}
 	cmd.Env = append(os.Environ(), "HOME="+e.Dir, "XDG_DATA_HOME="+filepath.Join(e.Dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(e.Dir, "config"))
+	cmd.Env = append(cmd.Env, e.Env...)
 	cmd.Stdout, cmd.Stderr = e.log, e.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	exited, started := make(chan struct{}), make(chan error, 1)

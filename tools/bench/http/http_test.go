@@ -22,13 +22,23 @@ func TestPeersServeTheSame(t *testing.T) {
 	lab.Require(t, "nginx", "haproxy")
 	s := newSettings(t, 3, 5)
 	startMembers(t.Context(), t, s)
-	for _, name := range []string{"nginx", "haproxy", "haproxy-splice", "caddy", "fairlead-off"} {
+	for _, name := range []string{"nginx", "haproxy", "haproxy-splice", "caddy", "fairlead-loop", "fairlead-portable", "fairlead-off"} {
 		p, err := knownPeer(t, name, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := verify(t.Context(), p.start(t.Context(), t, s)); err != nil {
+		run := p.start(t.Context(), t, s)
+		if err := verify(t.Context(), run); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+		for _, other := range []string{"loop", "portable", "off"} {
+			if run.engine != "" && run.engine != other {
+				mistaken := *run
+				mistaken.engine = other
+				if err := verify(t.Context(), &mistaken); err == nil {
+					t.Errorf("%s passes for fairlead-%s", name, other)
+				}
+			}
 		}
 	}
 	config, err := embedded.ReadFile("peers/nginx/nginx.conf")

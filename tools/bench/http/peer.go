@@ -30,6 +30,7 @@ type peer struct {
 	folder  fs.FS
 	program string // the path of what the command's first word names
 	variant string // what the templates know as .Variant
+	engine  string // of Fairlead's lane, empty for what has none
 }
 
 // knownPeer returns the peer of that name, with the program that is built, given or found on the PATH.
@@ -71,6 +72,7 @@ func (p *peer) settleLane(tb lab.TB) error {
 	out, err := exec.Command(p.program, "adapt", "--adapter", "caddyfile", "--config", file).CombinedOutput()
 	switch {
 	case err == nil:
+		p.engine = p.variant
 		return nil
 	case !strings.Contains(string(out), "lane"):
 		return fmt.Errorf("asking %s for the option lane: %w\n%s", p.program, err, out)

@@ -20,7 +20,8 @@ const startTime = time.Minute
 
 // process is a running peer.
 type process struct {
-	name string
+	name   string
+	engine string // of Fairlead's lane, empty for what has none
 	settings
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -38,6 +39,7 @@ func (p *peer) start(ctx context.Context, tb lab.TB, s settings) *process {
 	if err != nil {
 		tb.Fatalf("starting %s: %v", p.name, err)
 	}
+	run.engine = p.engine
 	tb.Cleanup(run.stop)
 	for _, door := range s.Doors() {
 		if err := run.await(ctx, door); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,8 +51,13 @@ func get(ctx context.Context, c *client, path string) (status int, body []byte, 
 }
 
 // verify makes sure that a peer serves the members' bytes on both its addresses, from all the members in turn, over connections
-// that it keeps, and tells them of the client.
+// that it keeps, and tells them of the client; and that what serves is the engine to be measured.
 func verify(ctx context.Context, r *process) error {
+	if r.engine != "" {
+		if err := checkEngine(ctx, r); err != nil {
+			return err
+		}
+	}
 	for _, door := range r.Doors() {
 		c := newClient(r.settings, door)
 		defer c.CloseIdleConnections()
@@ -66,6 +72,38 @@ func verify(ctx context.Context, r *process) error {
 		}
 		if err := checkMembers(ctx, c, r); err != nil {
 			return fmt.Errorf("%s: %w", door.URL("/check"), err)
+		}
+	}
+	return nil
+}
+
+// checkEngine asks Fairlead by which engine of the lane it serves; those without any are off.
+func checkEngine(ctx context.Context, r *process) error {
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+r.Admin.String()+"/fairlead/explain?host="+host, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var explained struct {
+		Lane []struct {
+			Listen         []string
+			Serves         bool
+			Reason, Engine string
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&explained); err != nil {
+		return fmt.Errorf("asking for the engine: %w", err)
+	}
+	if want := len(r.Doors()); len(explained.Lane) != want {
+		return fmt.Errorf("it tells the engine of %d addresses, want %d", len(explained.Lane), want)
+	}
+	for _, l := range explained.Lane {
+		if l.Serves != (r.engine != "off") || l.Serves && l.Engine != r.engine {
+			return fmt.Errorf("the engine at %s is %q (in the lane: %t, %s), and %s is to be measured", l.Listen, l.Engine, l.Serves, l.Reason, r.engine)
 		}
 	}
 	return nil

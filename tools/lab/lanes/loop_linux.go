@@ -10,12 +10,21 @@ import (
 	"github.com/fairlead/fairlead/proxy/lane"
 )
 
-func init() { Engines["loop"] = serveLoop }
+func init() {
+	Engines["loop"] = func(tb testing.TB, l *lane.Listener) string {
+		tb.Helper()
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return ServeByLoops(tb, 2, ln, l)
+	}
+}
 
-// Run starts loops that run until stop.
-func Run(tb testing.TB) (loops *lane.Loops, stop func()) {
+// Run starts n loops that run until stop.
+func Run(tb testing.TB, n int) (loops *lane.Loops, stop func()) {
 	tb.Helper()
-	loops, err := lane.NewLoops(2)
+	loops, err := lane.NewLoops(n)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -28,14 +37,11 @@ func Run(tb testing.TB) (loops *lane.Loops, stop func()) {
 	}
 }
 
-func serveLoop(tb testing.TB, l *lane.Listener) string {
+// ServeByLoops has n loops accept the connections of ln, which it closes, until the test ends, and returns its address.
+func ServeByLoops(tb testing.TB, n int, ln net.Listener, l *lane.Listener) string {
 	tb.Helper()
-	loops, end := Run(tb)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
 	defer ln.Close()
+	loops, end := Run(tb, n)
 	file, err := ln.(*net.TCPListener).File()
 	if err != nil {
 		tb.Fatal(err)

@@ -1,14 +1,12 @@
-//go:build linux && (amd64 || arm64)
-
 package lane_test
 
 import (
-	"bufio"
 	"crypto/md5"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -16,7 +14,6 @@ import (
 
 	"github.com/fairlead/fairlead/proxy/lane"
 	"github.com/fairlead/fairlead/tools/lab"
-	"github.com/fairlead/fairlead/tools/lab/lanes"
 )
 
 // certificate is one that nobody has to trust.
@@ -27,48 +24,55 @@ func certificate(t testing.TB) []tls.Certificate {
 	return s.TLS.Certificates
 }
 
-// adopting opens a listener whose TLS connections are given to loops after their handshake.
-func adopting(t testing.TB, l *lane.Listener, version uint16) string {
-	loops, stop := lanes.Run(t)
+// ciphered opens a listener whose TLS connections, with below under each, are given to serve after their handshake.
+func ciphered(t testing.TB, version uint16, below func(net.Conn) net.Conn, serve func(*tls.Conn)) string {
 	config := &tls.Config{Certificates: certificate(t), MaxVersion: version}
-	t.Cleanup(stop) // after the listener's end
 	return lab.Accept(t, func(c net.Conn) {
-		secured := tls.Server(&lane.Cable{Conn: c}, config)
+		secured := tls.Server(below(c), config)
 		secured.SetDeadline(time.Now().Add(10 * time.Second))
 		if secured.Handshake() != nil {
 			secured.Close()
 			return
 		}
 		secured.SetDeadline(time.Time{})
-		if !loops.Adopt(secured, l) {
-			t.Error("the connection was not adopted")
-		}
+		serve(secured)
 	})
 }
 
+func bare(c net.Conn) net.Conn  { return c }
+func cable(c net.Conn) net.Conn { return &lane.Cable{Conn: c} }
+
 func init() {
-	secured["loop, TLS 1.3"] = func(t testing.TB, l *lane.Listener) string { return adopting(t, l, tls.VersionTLS13) }
-	secured["loop, TLS 1.2"] = func(t testing.TB, l *lane.Listener) string { return adopting(t, l, tls.VersionTLS12) }
+	for name, of := range map[string]struct {
+		version uint16
+		below   func(net.Conn) net.Conn
+	}{
+		"portable, TLS 1.3":             {tls.VersionTLS13, bare},
+		"portable, TLS 1.2":             {tls.VersionTLS12, bare},
+		"portable, TLS 1.3 and a cable": {tls.VersionTLS13, cable},
+	} {
+		others[name] = func(t testing.TB, l *lane.Listener) string {
+			return ciphered(t, of.version, of.below, func(c *tls.Conn) { l.Serve(c) })
+		}
+	}
 }
 
-func secure(t testing.TB, d *door) (*tls.Conn, *wire) {
+func secure(t testing.TB, d *door) (*lab.TLSClient, *wire) {
 	t.Helper()
-	c, err := tls.Dial("tcp", d.addr, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
-	return c, &wire{Conn: c, Reader: bufio.NewReader(c)}
+	c := lab.DialTLS(t, d.addr, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
+	return c, newWire(c)
 }
 
 func onEachTLS(t *testing.T, test func(t *testing.T, engine string)) {
-	for _, engine := range []string{"loop, TLS 1.3", "loop, TLS 1.2"} {
+	for engine := range others {
+		if !strings.Contains(engine, "TLS") {
+			continue
+		}
 		t.Run(engine, func(t *testing.T) { test(t, engine) })
 	}
 }
 
-func TestTLSInLoop(t *testing.T) {
+func TestRequestsAreServedByTLS(t *testing.T) {
 	big := strings.Repeat("0123456789abcdef", 5<<16) // 5 MiB
 	onEachTLS(t, func(t *testing.T, engine string) {
 		d := newDoor(t, engine, nil, []string{scripted(t, func(c *wire) { echo(c, big) })})
@@ -98,8 +102,8 @@ func TestTLSInLoop(t *testing.T) {
 		// The end is said, so that it cannot be mistaken for a cut.
 		w.send(t, "GET / HTTP/1.1\r\nHost: shop.example.com\r\nConnection: close\r\n\r\n")
 		w.served(t)
-		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("the connection ended with %v", err)
+		if err := c.AwaitEnd(); err != nil {
+			t.Errorf("the connection: %v", err)
 		}
 	})
 }
@@ -120,7 +124,7 @@ func TestTLSByteByByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		slow.on = true
-		w := &wire{Conn: c, Reader: bufio.NewReader(c)}
+		w := newWire(c)
 		for range 3 {
 			w.send(t, getRequest)
 			w.served(t)
@@ -147,7 +151,7 @@ func (c *bytewise) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What a loop hands over is the TLS connection again, which reads and writes as ever, where the next bytes are.
+// What is handed over is the TLS connection again, which reads and writes as ever, where the next bytes are.
 func TestTLSIsHandedOver(t *testing.T) {
 	onEachTLS(t, func(t *testing.T, engine string) {
 		d := newDoor(t, engine, nil, []string{answering(t, okResponse)})
@@ -177,6 +181,74 @@ func TestTLSIsHandedOver(t *testing.T) {
 		}
 		h.Close()
 		w.ended(t)
+	})
+}
+
+// What is idle is told the end when the listener drains; a request under way is answered first.
+func TestTLSIsDrained(t *testing.T) {
+	onEachTLS(t, func(t *testing.T, engine string) {
+		begun, release := make(chan struct{}), make(chan struct{})
+		d := newDoor(t, engine, nil, []string{scripted(t, func(c *wire) {
+			for target := c.target(); target != ""; target = c.target() {
+				if target == "/slow" {
+					close(begun)
+					<-release
+				}
+				io.WriteString(c.Conn, okResponse)
+			}
+		})})
+		fresh, _ := secure(t, d)
+		idle, w := secure(t, d)
+		w.send(t, getRequest)
+		w.served(t)
+		busy, slow := secure(t, d)
+		slow.send(t, "GET /slow HTTP/1.1\r\nHost: shop.example.com\r\n\r\n")
+		next(t, begun)
+		eventually(t, func() string {
+			if n := d.listener.Connections(); n != 3 {
+				return fmt.Sprintf("%d connections", n)
+			}
+			return ""
+		})
+		go d.listener.Drain(t.Context())
+		for _, c := range []*lab.TLSClient{fresh, idle} {
+			if err := c.AwaitEnd(); err != nil {
+				t.Errorf("an idle connection: %v", err)
+			}
+		}
+		close(release)
+		if resp, body := slow.answer(t, "GET"); body != "ok" || !resp.Close {
+			t.Errorf("the request under way: %q, close %t", body, resp.Close)
+		}
+		if err := busy.AwaitEnd(); err != nil {
+			t.Errorf("its connection: %v", err)
+		}
+	})
+}
+
+// A response that its member breaks off ends without TLS saying that this is the end.
+func TestTLSIsCut(t *testing.T) {
+	onEachTLS(t, func(t *testing.T, engine string) {
+		release := make(chan struct{})
+		d := newDoor(t, engine, nil, []string{scripted(t, func(c *wire) {
+			c.head()
+			io.WriteString(c.Conn, "HTTP/1.1 200 OK\r\n\r\nhello")
+			<-release
+			c.reset()
+		})})
+		_, w := secure(t, d)
+		w.send(t, getRequest)
+		resp, err := http.ReadResponse(w.Reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(resp.Body, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		close(release)
+		if _, err := io.Copy(io.Discard, w); err == nil {
+			t.Error("the connection came to a proper end")
+		}
 	})
 }
 
