@@ -5,6 +5,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/fairlead/fairlead/proxy/direct"
 )
 
 // Socket is a listener of this package, which can do without accepting itself.
@@ -72,7 +74,7 @@ func (c *conn) Detach() (fd int, err error) {
 
 // Attach gives the connection a socket again.
 func (c *conn) Attach(tcp *net.TCPConn) {
-	c.TCPConn = tcp
+	c.TCPConn, c.direct = tcp, direct.New(tcp)
 	c.listener.probe(tcp)
 }
 
