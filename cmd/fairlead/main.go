@@ -15,13 +15,9 @@ import (
 	_ "github.com/fairlead/fairlead/plugins/permission"
 )
 
-// floor is memory that is reserved and never touched, so that it costs address space only. A proxy holds little and allocates much:
-// without it the garbage collector, which runs when the heap has doubled, would run a dozen times a second. The heap may become that
-// much larger.
-const floor = 32 << 20
-
 func main() {
 	reserved := make([]byte, floor)
+	go giveBack()
 	caddycmd.Main()
 	runtime.KeepAlive(reserved)
 }

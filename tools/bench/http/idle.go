@@ -16,8 +16,9 @@ import (
 const (
 	// first is how many connections a peer has served before its memory is read: what it makes once is no connection's.
 	first = 16
-	// calm is how long memory must not have changed by more than a hundredth before it is read, and patience the most to wait for that.
-	calm, patience = 2 * time.Second, 20 * time.Second
+	// calm is how long memory must not have changed by more than a hundredth before it is read, time enough to give back what is not
+	// used any more, and patience the most to wait for that.
+	calm, patience = 7 * time.Second, 30 * time.Second
 )
 
 // measureIdle measures the memory of idle connections, in peers that are started for each measurement. The settings should have a
