@@ -73,8 +73,8 @@ func TestContainersAreServedWithoutConsul(t *testing.T) {
 	e.Clean(t, "test="+e.Suffix)
 	domain := "local-" + e.Suffix + ".example.com"
 	addr := func() string { return fmt.Sprintf("127.0.0.1:%d", lab.FreePort(t)) }
-	listen := addr()
-	background(t, "local", "--listen", listen, "--dns", addr(), "--admin", addr())
+	listen, admin := addr(), addr()
+	background(t, "local", "--listen", listen, "--dns", addr(), "--admin", admin)
 
 	waitStatus(t, listen, domain, 404)
 	id := runContainer(t, e, image, domain)
@@ -83,6 +83,11 @@ func TestContainersAreServedWithoutConsul(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("killed to 404: %v", waitStatus(t, listen, domain, 404))
+	refused := mislabelled(t, e, image)
+	soon(t, "the refusal of a bad label", func() bool {
+		got := runToEnd(t, "sources", "--address", admin)
+		return got.code == 0 && strings.Contains(got.out, "container "+refused+": SERVICE_70000_NAME: 70000 is not a port from 1 to 65535")
+	})
 }
 
 func TestAgentRegistersContainers(t *testing.T) {

@@ -46,7 +46,6 @@ type Registrar struct {
 	drained  map[string]string
 	released map[string]bool
 	status   Status
-	refuser  refuser // the source, if it is one
 }
 
 // New returns the registrar of a configuration. Nothing happens before Run.
@@ -78,7 +77,6 @@ func (r *Registrar) Run(ctx context.Context, source discovery.Source) error {
 	r.begun, r.running = true, !again
 	r.started = time.Now()
 	r.status.Source.Name = source.Name()
-	r.refuser, _ = source.(refuser)
 	r.mu.Unlock()
 	if again {
 		return errors.New("registrar: Run is called a second time")

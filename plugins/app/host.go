@@ -84,14 +84,6 @@ type containers struct {
 	own *discovery.Instance
 }
 
-// Refused passes on what the source does not let count.
-func (c *containers) Refused() []string {
-	if source, ok := c.Source.(interface{ Refused() []string }); ok {
-		return source.Refused()
-	}
-	return nil
-}
-
 func newContainers(s discovery.Source) *containers {
 	return &containers{Source: s, known: map[string]*discovery.Service{}}
 }
