@@ -70,13 +70,14 @@ func (s *stage) live(ctx context.Context, n int, p part) (l life, err error) {
 	return life{registered: registered.Sub(started), served: served.Sub(started), gone: gone.Sub(killed)}, nil
 }
 
-// create makes a container that serves a domain on a random port of the host.
+// create makes a container that serves a domain on a random port of the host. It is not broken off by ctx: an engine that nobody waits
+// for any more might make the container when all others have been removed.
 func (s *stage) create(ctx context.Context, domain string, check time.Duration) (id string, err error) {
 	labels := map[string]string{label: s.Suffix, "SERVICE_NAME": domain}
 	if check > 0 {
 		labels["SERVICE_CHECK_HTTP"], labels["SERVICE_CHECK_INTERVAL"] = "/", check.String()
 	}
-	made, err := s.ContainerCreate(ctx, &container.Config{Image: s.image, Labels: labels, ExposedPorts: nat.PortSet{"8080/tcp": {}}},
+	made, err := s.ContainerCreate(context.WithoutCancel(ctx), &container.Config{Image: s.image, Labels: labels, ExposedPorts: nat.PortSet{"8080/tcp": {}}},
 		&container.HostConfig{PublishAllPorts: true}, nil, nil, "")
 	if err != nil {
 		return "", fmt.Errorf("making a container: %w", err)
