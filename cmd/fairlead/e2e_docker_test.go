@@ -52,11 +52,11 @@ func background(t *testing.T, args ...string) {
 	})
 }
 
-// runContainer starts a container that serves a domain, on a random port of the host.
-func runContainer(t *testing.T, e *engine.Real, image, domain string) (id string) {
+// runContainer starts a container that serves a domain, on a random port of the host, with an environment.
+func runContainer(t *testing.T, e *engine.Real, image, domain string, env ...string) (id string) {
 	t.Helper()
 	made, err := e.ContainerCreate(t.Context(), &container.Config{
-		Image: image, Labels: map[string]string{"SERVICE_NAME": domain, "test": e.Suffix}, ExposedPorts: nat.PortSet{"8080/tcp": {}},
+		Image: image, Env: env, Labels: map[string]string{"SERVICE_NAME": domain, "test": e.Suffix}, ExposedPorts: nat.PortSet{"8080/tcp": {}},
 	}, &container.HostConfig{PublishAllPorts: true}, nil, nil, "")
 	if err == nil {
 		err = e.ContainerStart(t.Context(), made.ID, container.StartOptions{})

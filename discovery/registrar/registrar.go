@@ -87,6 +87,9 @@ func (r *Registrar) Run(ctx context.Context, source discovery.Source) error {
 	return g.Wait()
 }
 
+// HasLeader asks the agent whether it knows a leader at the moment. One that does not answer, until ctx ends at the latest, knows none.
+func (r *Registrar) HasLeader(ctx context.Context) bool { return r.agent.leader(ctx) }
+
 // follow runs the source. One that gives up is in doubt, and tried again: what it cannot do may be mended meanwhile.
 func (r *Registrar) follow(ctx context.Context, source discovery.Source) error {
 	for failures := 1; ; failures++ {
