@@ -126,6 +126,10 @@ func liveCluster() *pool.Cluster {
 			Sources: []discovery.SourceStatus{{
 				Name: "consul 127.0.0.1:8500", Ready: true, LastAnswer: now.Add(-1500 * time.Millisecond), Index: 9001, Watches: 5,
 				Strategy: "a watch for each of 4 services",
+			}, {
+				Name: "docker /var/run/docker.sock", Ready: true, LastAnswer: now.Add(-500 * time.Millisecond), Watches: 1,
+				Strategy: "events, and a list every 30s",
+				Refused:  []string{"container shop-3, service shop.example.com: it names this service on a port that is not published"},
 			}},
 		},
 	}

@@ -34,7 +34,8 @@ func sameDoubts(a, b []Doubt) bool {
 // sameStatus reports whether two states of a source show the same.
 func sameStatus(a, b SourceStatus) bool {
 	return a.Name == b.Name && a.Ready == b.Ready && a.LastAnswer.Equal(b.LastAnswer) && a.Index == b.Index &&
-		a.Watches == b.Watches && a.Strategy == b.Strategy && sameDoubts(a.Doubts, b.Doubts)
+		a.Watches == b.Watches && a.Strategy == b.Strategy && sameDoubts(a.Doubts, b.Doubts) &&
+		slices.Equal(a.Refused, b.Refused)
 }
 
 // sameStanding reports whether two states of a source differ in no more than signs of life.

@@ -45,6 +45,9 @@ type SourceStatus struct {
 	Strategy string `json:"strategy,omitempty"`
 	// Doubts are the reasons why its present silence or answers are not believed.
 	Doubts []Doubt `json:"doubts,omitempty"`
+	// Refused are what the source finds and does not let count, with the reasons: containers with labels that cannot be understood, ports
+	// without an address that others can reach. Everything else goes on.
+	Refused []string `json:"refused,omitempty"`
 }
 
 // DoubtKind tells why a catalog does not believe what it hears.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead/fairlead/discovery"
 	"github.com/fairlead/fairlead/proxy/pool"
 )
 
@@ -83,8 +84,11 @@ func (c *checker) check(n int, s *Service) error {
 	if err := checkCount(s); err != nil {
 		return err
 	}
-	if s.OnPartition != "" && s.OnPartition != "replace" && s.OnPartition != "hold" {
-		return fmt.Errorf(`field on_partition: %q is neither "replace" nor "hold"`, s.OnPartition)
+	if !slices.Contains([]string{"", onPartitionReplace, onPartitionHold, onPartitionSelfStop}, s.OnPartition) {
+		return fmt.Errorf(`field on_partition: %q is none of "replace", "hold" and "self_stop"`, s.OnPartition)
+	}
+	if _, err := discovery.SelfStop(map[string]string{discovery.MetaSelfStop: s.Run.Labels[SelfStopLabel]}); err != nil {
+		return fmt.Errorf("field run: labels: %s: %w", SelfStopLabel, err)
 	}
 	if err := s.Run.check(); err != nil {
 		return fmt.Errorf("field run: %w", err)

@@ -17,7 +17,7 @@ const goodDesired = `{"services": [
   {"domain": "db.example.com", "cluster": "test", "count": 2, "stateful": true, "min_available": 2, "on_partition": "hold",
    "run": {"image": "db:1.4", "host": "h1", "port": 6379, "command": ["db", "-x"], "env": {"A": "b"}, "labels": {"l": ""},
            "mounts": [{"source": "data", "target": "/data", "read_only": true}, {"source": "/x", "target": "/y"}]}},
-  {"domain": "redis", "count": 1, "singleton": true, "run": {"image": "redis"}}
+  {"domain": "redis", "count": 1, "singleton": true, "stateful": true, "on_partition": "self_stop", "run": {"image": "redis"}}
 ]}`
 
 func TestParse(t *testing.T) {
@@ -35,7 +35,8 @@ func TestParse(t *testing.T) {
 	if !reflect.DeepEqual(*test[0], want) {
 		t.Errorf("got %+v\nwant %+v", *test[0], want)
 	}
-	if live[0].Least() != 1 || live[1].Least() != 2 || test[0].Least() != 2 || !test[0].holds() || live[1].holds() {
+	if live[0].Least() != 1 || live[1].Least() != 2 || test[0].Least() != 2 || !test[0].holds() || live[1].holds() ||
+		live[0].holds() || !live[0].StopsItself() || test[0].StopsItself() {
 		t.Error("defaults")
 	}
 }
@@ -65,7 +66,8 @@ func TestParseErrors(t *testing.T) {
 		{"count is text", entry(`"domain": "b.example.com", "count": "2"` + swarm), "field count: string where a value of type int belongs"},
 		{"two of a singleton", entry(`"domain": "b.example.com", "count": 2, "singleton": true` + swarm), "there cannot be 2 of a singleton"},
 		{"min available", entry(`"domain": "b.example.com", "count": 2, "min_available": 3` + swarm), "field min_available: 3 is not between"},
-		{"on partition", entry(`"domain": "b.example.com", "count": 2, "on_partition": "self_stop"` + swarm), "field on_partition"},
+		{"on partition", entry(`"domain": "b.example.com", "count": 2, "on_partition": "stop"` + swarm), `field on_partition: "stop" is none of`},
+		{"self-stop without a unit", plain(`, "labels": {"SERVICE_SELF_STOP": "60"}`), "field run: labels: SERVICE_SELF_STOP: self_stop \"60\": want a time"},
 		{"a service twice", entry(`"domain": "A.example.com", "count": 2` + swarm), "wanted already by service 1"},
 		{"a Swarm service twice", entry(`"domain": "b.example.com", "count": 2, "run": {"swarm": "a"}`), "service 1 runs the same copies"},
 		{"unknown cluster", entry(`"domain": "b.example.com", "count": 2, "cluster": "prod"` + swarm), `no cluster "prod" is configured; there is live, test`},

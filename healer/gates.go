@@ -232,15 +232,3 @@ func (t *trial) busy(*repair) string {
 	}
 	return ""
 }
-
-func (t *trial) partition(r *repair) string {
-	switch {
-	case r == nil:
-		return ""
-	case r.action.Kind == Scale && len(t.sight.Lost) > 0 && t.service.holds():
-		return fmt.Sprintf("a copy may still run on %s, and on_partition is hold", strings.Join(t.sight.Lost, ", "))
-	case r.action.Kind == Stop && !r.superseded && r.drain == nil && t.service.Stateful:
-		return "a stateful copy is not restarted without a person"
-	}
-	return ""
-}

@@ -13,6 +13,9 @@ type Policy struct {
 	// DeficitFor (1 min) is how long something must be wrong before it is mended; LostAfter (2 min) is that time where copies were on a
 	// node that is lost, and before people are told of what the engine should have mended by itself.
 	DeficitFor, LostAfter time.Duration
+	// SelfStopMargin (45 s) is how much longer than SERVICE_SELF_STOP a lost copy that stops itself is waited for: to notice that there is
+	// no leader takes its agent seconds, and the container has its own time to stop.
+	SelfStopMargin time.Duration
 	// ReadGap (5 s) is the time between two readings from which they are independent; what is mended was seen in at least two.
 	ReadGap time.Duration
 
@@ -54,6 +57,7 @@ func (p Policy) withDefaults() Policy {
 	p.WarmUp = cmp.Or(p.WarmUp, 2*time.Minute)
 	p.DeficitFor = cmp.Or(p.DeficitFor, time.Minute)
 	p.LostAfter = cmp.Or(p.LostAfter, 2*time.Minute)
+	p.SelfStopMargin = cmp.Or(p.SelfStopMargin, 45*time.Second)
 	p.ReadGap = cmp.Or(p.ReadGap, 5*time.Second)
 	p.FleetMin = cmp.Or(p.FleetMin, 3)
 	p.FleetPercent = cmp.Or(p.FleetPercent, 50)

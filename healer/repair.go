@@ -24,7 +24,7 @@ func (t *trial) swarm() {
 	case o.Replicas < t.service.Count:
 		hold := t.policy.DeficitFor
 		if len(t.sight.Lost) > 0 {
-			hold = t.policy.LostAfter
+			hold = max(t.policy.LostAfter, t.selfStop())
 		}
 		t.add(repair{what: "scale", hold: hold, action: Action{Kind: Scale, To: t.service.Count,
 			Reason: fmt.Sprintf("%d of %d present, and Swarm keeps %d up", t.sight.Present, t.service.Count, o.Replicas)}},

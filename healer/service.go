@@ -15,7 +15,8 @@ type Service struct {
 	MinAvailable int `json:"min_available,omitempty"`
 	// Stateful copies are not replaced while theirs may still be running somewhere: OnPartition is "hold" for them by default.
 	Stateful bool `json:"stateful,omitempty"`
-	// OnPartition says what is done about copies on a node that is cut off: "replace" (default) or "hold".
+	// OnPartition says what is done about copies on a node that is cut off: "replace" (default), "hold", or "self_stop", which replaces
+	// them once they must have been stopped by their host's agent.
 	OnPartition string `json:"on_partition,omitempty"`
 	Run         Run    `json:"run"`
 }
@@ -51,9 +52,26 @@ func (s *Service) Least() int {
 	return max(1, s.Count-1)
 }
 
+// The values of OnPartition.
+const (
+	onPartitionReplace  = "replace"
+	onPartitionHold     = "hold"
+	onPartitionSelfStop = "self_stop"
+)
+
+// SelfStopLabel is the container label that becomes discovery.MetaSelfStop in the catalog, and SelfStopAfter its value where a copy that
+// stops by itself names none.
+const (
+	SelfStopLabel = "SERVICE_SELF_STOP"
+	SelfStopAfter = "60s"
+)
+
+// StopsItself reports whether copies are to be stopped by their host's agent when it is cut off.
+func (s *Service) StopsItself() bool { return s.OnPartition == onPartitionSelfStop }
+
 // holds reports whether copies on a node that is cut off are waited for instead of replaced.
 func (s *Service) holds() bool {
-	return s.OnPartition == "hold" || s.OnPartition == "" && s.Stateful
+	return s.OnPartition == onPartitionHold || s.OnPartition == "" && s.Stateful
 }
 
 // signature tells one way of running a service from another: what was learnt of an old one says nothing of the new.

@@ -129,6 +129,7 @@ func collectFacts(out chan<- prometheus.Metric, f *discovery.Facts) {
 		sourceReady.send(out, number(s.Ready), f.Cluster, s.Name)
 		sourceIndex.send(out, float64(s.Index), f.Cluster, s.Name)
 		sourceWatches.send(out, float64(s.Watches), f.Cluster, s.Name)
+		sourceRefused.send(out, float64(len(s.Refused)), f.Cluster, s.Name)
 		if !s.LastAnswer.IsZero() {
 			sourceLastAnswer.send(out, float64(s.LastAnswer.UnixMilli())/1000, f.Cluster, s.Name)
 		}

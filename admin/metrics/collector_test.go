@@ -73,7 +73,8 @@ func newEdge() *fakeEdge {
 		Services: map[string]*discovery.Service{"shop": {Instances: []discovery.Instance{{}, {Held: "restored"}}}},
 		Sources: []discovery.SourceStatus{{
 			Name: "consul 127.0.0.1:8500", Ready: true, Index: 9001, Watches: 5, LastAnswer: time.UnixMilli(1_700_000_000_500),
-			Doubts: []discovery.Doubt{{Kind: discovery.SourceDoubt}},
+			Doubts:  []discovery.Doubt{{Kind: discovery.SourceDoubt}},
+			Refused: []string{"container shop-3: it names no port", "container shop-4: it names no port"},
 		}},
 	}}}
 }
@@ -142,6 +143,7 @@ func TestScrape(t *testing.T) {
 		`fairlead_source_ready{cluster="live",source="consul 127.0.0.1:8500"} 1`,
 		`fairlead_source_index{cluster="live",source="consul 127.0.0.1:8500"} 9001`,
 		`fairlead_source_watches{cluster="live",source="consul 127.0.0.1:8500"} 5`,
+		`fairlead_source_refused{cluster="live",source="consul 127.0.0.1:8500"} 2`,
 		`fairlead_source_last_answer_timestamp_seconds{cluster="live",source="consul 127.0.0.1:8500"} 1.7000000005e+09`,
 		`fairlead_pool_requests_total{cluster="live",pool="shop.example.com"} 12`,
 		`fairlead_pool_requests_total{cluster="live",pool="www.example.com"} 0`,

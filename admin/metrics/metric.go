@@ -79,6 +79,8 @@ var (
 		"Requests the source keeps open.", "cluster", "source")
 	sourceLastAnswer = gauge("fairlead_source_last_answer_timestamp_seconds",
 		"Unix time of the last answer that was believed; absent before the first.", "cluster", "source")
+	sourceRefused = gauge("fairlead_source_refused",
+		"Containers and ports that the source does not let count.", "cluster", "source")
 
 	poolRequests = counter("fairlead_pool_requests_total",
 		"Requests for the pool.", "cluster", "pool")

@@ -52,11 +52,11 @@ func background(t *testing.T, args ...string) {
 	})
 }
 
-// runContainer starts a container that serves a domain, on a random port of the host.
-func runContainer(t *testing.T, e *engine.Real, image, domain string) (id string) {
+// runContainer starts a container that serves a domain, on a random port of the host, with an environment.
+func runContainer(t *testing.T, e *engine.Real, image, domain string, env ...string) (id string) {
 	t.Helper()
 	made, err := e.ContainerCreate(t.Context(), &container.Config{
-		Image: image, Labels: map[string]string{"SERVICE_NAME": domain, "test": e.Suffix}, ExposedPorts: nat.PortSet{"8080/tcp": {}},
+		Image: image, Env: env, Labels: map[string]string{"SERVICE_NAME": domain, "test": e.Suffix}, ExposedPorts: nat.PortSet{"8080/tcp": {}},
 	}, &container.HostConfig{PublishAllPorts: true}, nil, nil, "")
 	if err == nil {
 		err = e.ContainerStart(t.Context(), made.ID, container.StartOptions{})
@@ -73,8 +73,8 @@ func TestContainersAreServedWithoutConsul(t *testing.T) {
 	e.Clean(t, "test="+e.Suffix)
 	domain := "local-" + e.Suffix + ".example.com"
 	addr := func() string { return fmt.Sprintf("127.0.0.1:%d", lab.FreePort(t)) }
-	listen := addr()
-	background(t, "local", "--listen", listen, "--dns", addr(), "--admin", addr())
+	listen, admin := addr(), addr()
+	background(t, "local", "--listen", listen, "--dns", addr(), "--admin", admin)
 
 	waitStatus(t, listen, domain, 404)
 	id := runContainer(t, e, image, domain)
@@ -83,6 +83,11 @@ func TestContainersAreServedWithoutConsul(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("killed to 404: %v", waitStatus(t, listen, domain, 404))
+	refused := mislabelled(t, e, image)
+	soon(t, "the refusal of a bad label", func() bool {
+		got := runToEnd(t, "sources", "--address", admin)
+		return got.code == 0 && strings.Contains(got.out, "container "+refused+": SERVICE_70000_NAME: 70000 is not a port from 1 to 65535")
+	})
 }
 
 func TestAgentRegistersContainers(t *testing.T) {

@@ -4,19 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/docker/docker/client"
 )
 
-// advised adds to the error of a connection that did not come about what is to be done. The Docker client names the socket, and keeps of
-// the system's error nothing but its words.
-func advised(err error) error {
+// Advised adds to the error of a connection to an engine that did not come about what is to be done. Any other error, and whatever an
+// engine answered, comes back as it is.
+func Advised(err error) error {
 	switch {
-	case errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "permission denied"):
-		return fmt.Errorf("%w: run as root or in the group docker, or let this user read and write the socket", err)
-	case client.IsErrConnectionFailed(err):
-		return fmt.Errorf("%w Start Docker, or name the engine's socket", err)
+	case !client.IsErrConnectionFailed(err):
+		return err
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w (run as root or in the group docker, or let this user read and write the socket)", err)
 	}
-	return err
+	return fmt.Errorf("%w (start Docker, or name the engine's socket)", err)
 }

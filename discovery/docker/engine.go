@@ -38,7 +38,7 @@ func newEngine(c Config) (*engine, error) {
 	return &engine{options: options, timeout: c.Timeout}, trial.Close()
 }
 
-// connect returns a client that has agreed with the engine on a version of the API.
+// connect returns a client that has agreed with the engine on a version of the API. Its errors are Advised.
 func (e *engine) connect(ctx context.Context) (*client.Client, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -55,7 +55,7 @@ func (e *engine) connect(ctx context.Context) (*client.Client, error) {
 	}
 	if err != nil {
 		c.Close()
-		return nil, err
+		return nil, Advised(err)
 	}
 	c.NegotiateAPIVersionPing(ping)
 	e.client = c
@@ -89,6 +89,7 @@ func ask[T any](ctx context.Context, e *engine, what string, do func(context.Con
 	c, err := e.connect(within)
 	if err == nil {
 		answer, err = do(within, c)
+		err = Advised(err)
 	}
 	if err == nil {
 		return answer, nil
@@ -96,7 +97,7 @@ func ask[T any](ctx context.Context, e *engine, what string, do func(context.Con
 	if within.Err() != nil && ctx.Err() == nil {
 		err = fmt.Errorf("no answer within %s", e.timeout)
 	}
-	return answer, fmt.Errorf("%s: %w", what, advised(err))
+	return answer, fmt.Errorf("%s: %w", what, err)
 }
 
 // containers lists the containers that run. A failure makes the next request agree on a version anew.

@@ -91,7 +91,7 @@ func (e *engine) stream(ctx context.Context, settle time.Duration, pass func(any
 			if errors.Is(err, io.EOF) || err == nil {
 				err = errors.New("the engine ended the stream")
 			}
-			err = fmt.Errorf("following events: %w", err)
+			err = fmt.Errorf("following events: %w", Advised(err))
 		}
 		if err != nil {
 			return begun, err

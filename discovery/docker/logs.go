@@ -112,7 +112,7 @@ func (r *Reader) read(ctx context.Context, id string, q LogQuery, at *reading, g
 	case err != nil && strings.Contains(err.Error(), "logging driver"):
 		return false, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	case err != nil:
-		return false, fmt.Errorf("reading logs: %w", err)
+		return false, fmt.Errorf("reading logs: %w", Advised(err))
 	}
 	defer body.Close()
 	accept := func(rec LogRecord) error {

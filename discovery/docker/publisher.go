@@ -92,7 +92,7 @@ func (f *follower) publishChanges(now time.Time) {
 		f.say(discovery.Update{Services: services, Complete: true, Trusted: true}, now)
 	case len(changed) > 0:
 		f.say(discovery.Update{Services: changed, Trusted: !f.ruled}, now)
-	case !slices.Equal(f.doubts(), f.status.Doubts) || f.strategy() != f.status.Strategy:
+	case !slices.Equal(f.doubts(), f.status.Doubts) || f.strategy() != f.status.Strategy || !slices.Equal(f.source.refused(), f.status.Refused):
 		f.say(discovery.Update{}, now)
 	}
 	f.ruled = false
@@ -131,6 +131,7 @@ func (f *follower) refuse(now []Refusal) {
 func (f *follower) say(u discovery.Update, now time.Time) {
 	f.status = discovery.SourceStatus{
 		Name: f.source.Name(), Ready: f.complete, LastAnswer: f.listed, Strategy: f.strategy(), Doubts: f.doubts(),
+		Refused: f.source.refused(),
 	}
 	if f.streams {
 		f.status.Watches = 1

@@ -46,8 +46,8 @@ func (s *Source) Refusals() []Refusal {
 	return nil
 }
 
-// Refused returns the same as sentences.
-func (s *Source) Refused() []string {
+// refused returns the same as sentences.
+func (s *Source) refused() []string {
 	var all []string
 	for _, r := range s.Refusals() {
 		all = append(all, r.String())

@@ -76,6 +76,30 @@ func TestEventsTell(t *testing.T) {
 	}
 }
 
+// What does not count is told with the source's state, at once and also when no service has changed.
+func TestRefusalsAreTold(t *testing.T) {
+	wrong := shop(2).with(func(b *box) { b.env = append(b.env, "SERVICE_70000_NAME=other") })
+	s, o := started(t, rarely, shop(1), wrong)
+	told := func(words ...string) func(*observer) bool {
+		return func(o *observer) bool {
+			return slices.EqualFunc(o.status.Refused, words, func(is, want string) bool { return strings.Contains(is, want) })
+		}
+	}
+	o.until(t, "the refusal", told("container shop-2: SERVICE_70000_NAME: 70000 is not a port"))
+	s.remove(wrong)
+	s.act(wrong.id, "die", "exitCode", "0")
+	o.until(t, "its end", told())
+	alone := shop(3).with(func(b *box) { b.ports = nil })
+	s.run(alone)
+	s.act(alone.id, "start")
+	o.until(t, "one of a container that is no instance", told("container shop-3, service shop.example.com: it names this service on a port"))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.passing(shopName, 1) || o.changes != 1 || len(o.status.Doubts) > 0 {
+		t.Errorf("after %d changes, in doubt %v:\n%s", o.changes, o.status.Doubts, show(o.services))
+	}
+}
+
 func TestHealthcheck(t *testing.T) {
 	s, o := started(t, rarely, shop(1).with(func(b *box) { b.health = "starting" }))
 	for _, step := range []struct {

@@ -43,7 +43,7 @@ func (r *Reader) Stats(ctx context.Context, id string, follow bool, give func(St
 	}
 	answer, err := c.ContainerStats(ctx, id, follow)
 	if err != nil {
-		return fmt.Errorf("reading statistics: %w", err)
+		return fmt.Errorf("reading statistics: %w", Advised(err))
 	}
 	defer answer.Body.Close()
 	in := json.NewDecoder(answer.Body)

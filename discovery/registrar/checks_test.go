@@ -91,6 +91,17 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// A time that cannot be understood would let a copy run on that is thought to be stopped.
+func TestSelfStopIsUnderstood(t *testing.T) {
+	for text, want := range map[string]string{"": "", "60s": "", "60": `self_stop "60": want a time with its unit`, "1s": "at least 10s"} {
+		i := instance("s", "i", 80, withMeta("self_stop", text))
+		s := Config{}.withDefaults().build(identity{}, &i)
+		if want == "" && s.refused != nil || want != "" && (s.refused == nil || !strings.Contains(s.refused.Error(), want)) {
+			t.Errorf("%q: refused by %v, want %q", text, s.refused, want)
+		}
+	}
+}
+
 // TestRealChecks: a real agent takes every kind of check, and what it does not take is said.
 func TestRealChecks(t *testing.T) {
 	a := realconsul.Start(t, realconsul.Options{})

@@ -15,6 +15,7 @@ type desired struct {
 	services map[string]*discovery.Service
 	ready    bool
 	doubts   []discovery.Doubt
+	refused  []string
 	// kept are the instances that left the source while it was in doubt, by service ID: they stay until it is believed again.
 	kept map[string]discovery.Instance
 	// removed are the instances that left, by service ID, until the agent is seen without them for good.
@@ -42,7 +43,7 @@ func newDesired() *desired {
 // take brings it up to date. An instance that is gone is gone at once, by its source's own word, unless that word is in doubt or not
 // complete yet.
 func (d *desired) take(now time.Time, u discovery.Update) {
-	d.doubts = u.Status.Doubts
+	d.doubts, d.refused = u.Status.Doubts, u.Status.Refused
 	d.ready = d.ready || u.Complete || u.Status.Ready
 	for name, s := range u.Services {
 		if s == nil || len(s.Instances) == 0 {

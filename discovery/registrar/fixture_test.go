@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/consul/api"
-
 	"github.com/fairlead/fairlead/discovery"
 	realconsul "github.com/fairlead/fairlead/tools/consul"
 )
@@ -222,38 +220,9 @@ func expect(t *testing.T, a *realconsul.Agent, want ...string) {
 // indexes are Consul's versions of what watchers see.
 func indexes(t *testing.T, a *realconsul.Agent) map[string]uint64 {
 	t.Helper()
-	out := map[string]uint64{}
-	for what, ask := range map[string]func() (*api.QueryMeta, error){
-		"services": func() (*api.QueryMeta, error) {
-			_, meta, err := a.Client().Catalog().Services(nil)
-			return meta, err
-		},
-		"nodes": func() (*api.QueryMeta, error) {
-			_, meta, err := a.Client().Catalog().Nodes(nil)
-			return meta, err
-		},
-		"node services": func() (*api.QueryMeta, error) {
-			_, meta, err := a.Client().Catalog().NodeServiceList(a.Node, nil)
-			return meta, err
-		},
-		"checks": func() (*api.QueryMeta, error) {
-			_, meta, err := a.Client().Health().State("any", nil)
-			return meta, err
-		},
-		"kv": func() (*api.QueryMeta, error) {
-			_, meta, err := a.Client().KV().List("", nil)
-			return meta, err
-		},
-		"sessions": func() (*api.QueryMeta, error) {
-			_, meta, err := a.Client().Session().List(nil)
-			return meta, err
-		},
-	} {
-		meta, err := ask()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[what] = meta.LastIndex
+	all, err := a.Indexes()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
+	return all
 }

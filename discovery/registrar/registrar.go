@@ -46,7 +46,6 @@ type Registrar struct {
 	drained  map[string]string
 	released map[string]bool
 	status   Status
-	refuser  refuser // the source, if it is one
 }
 
 // New returns the registrar of a configuration. Nothing happens before Run.
@@ -78,7 +77,6 @@ func (r *Registrar) Run(ctx context.Context, source discovery.Source) error {
 	r.begun, r.running = true, !again
 	r.started = time.Now()
 	r.status.Source.Name = source.Name()
-	r.refuser, _ = source.(refuser)
 	r.mu.Unlock()
 	if again {
 		return errors.New("registrar: Run is called a second time")
@@ -88,6 +86,9 @@ func (r *Registrar) Run(ctx context.Context, source discovery.Source) error {
 	g.Go(func() error { return r.keep(ctx) })
 	return g.Wait()
 }
+
+// HasLeader asks the agent whether it knows a leader at the moment. One that does not answer, until ctx ends at the latest, knows none.
+func (r *Registrar) HasLeader(ctx context.Context) bool { return r.agent.leader(ctx) }
 
 // follow runs the source. One that gives up is in doubt, and tried again: what it cannot do may be mended meanwhile.
 func (r *Registrar) follow(ctx context.Context, source discovery.Source) error {

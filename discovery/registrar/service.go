@@ -70,6 +70,8 @@ func (c Config) build(o identity, i *discovery.Instance) *service {
 		s.refused = errors.New("the instance has no address")
 	case err != nil:
 		s.refused = err
+	default:
+		_, s.refused = discovery.SelfStop(i.Meta)
 	}
 	s.want = &api.AgentServiceRegistration{
 		ID: i.ServiceID, Name: i.Service, Address: i.Address, Port: int(i.Port), Tags: slices.Clone(i.Tags),

@@ -28,12 +28,9 @@ type SourceStatus struct {
 	Up     bool              `json:"up"`
 	Reason string            `json:"reason,omitempty"` // why it is not up
 	Doubts []discovery.Doubt `json:"doubts,omitempty"`
-	// Refused are what the source finds and does not let count, with the reasons: ports without an address that others can reach, say.
+	// Refused is as in discovery.SourceStatus.
 	Refused []string `json:"refused,omitempty"`
 }
-
-// refuser is a source that tells what it finds and does not let count. It may be asked from any goroutine.
-type refuser interface{ Refused() []string }
 
 // AgentStatus is what is known of Consul's agent.
 type AgentStatus struct {
@@ -92,9 +89,7 @@ func (r *Registrar) Status() Status {
 	s.Source.Reason = r.desired.trouble()
 	s.Source.Up = s.Source.Reason == ""
 	s.Source.Doubts = slices.Clone(r.desired.doubts)
-	if r.refuser != nil {
-		s.Source.Refused = r.refuser.Refused()
-	}
+	s.Source.Refused = slices.Clone(r.desired.refused)
 	s.Items = slices.Clone(s.Items)
 	s.Counts.Drained = len(r.drained)
 	return s

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+
+	dockersource "github.com/fairlead/fairlead/discovery/docker"
 )
 
 // ErrNoAnswer: the engine did not answer in time, so that what it runs, or whether it did what it was told, is unknown.
@@ -44,8 +46,8 @@ func (e Engine) Open() (*client.Client, error) {
 	return c, nil
 }
 
-// Ask runs one question or command, which may take Limit and extra. What the engine answered comes back as it is; silence is
-// ErrNoAnswer.
+// Ask runs one question or command, which may take Limit and extra. What the engine answered comes back as it is, with advice if no
+// connection came about; silence is ErrNoAnswer.
 func (e Engine) Ask(ctx context.Context, what string, extra time.Duration, f func(ctx context.Context) error) error {
 	limit := e.Limit() + extra
 	limited, cancel := context.WithTimeout(ctx, limit)
@@ -59,5 +61,5 @@ func (e Engine) Ask(ctx context.Context, what string, extra time.Duration, f fun
 	case limited.Err() != nil:
 		return fmt.Errorf("%s: %s: unknown: %w (%s)", e, what, ErrNoAnswer, limit)
 	}
-	return fmt.Errorf("%s: %s: %w", e, what, err)
+	return fmt.Errorf("%s: %s: %w", e, what, dockersource.Advised(err))
 }

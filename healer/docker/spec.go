@@ -78,6 +78,9 @@ func serviceLabels(s *healer.Service) map[string]string {
 			labels[name] = value
 		}
 	}
+	if s.StopsItself() && labels[healer.SelfStopLabel] == "" && s.Run.Env[healer.SelfStopLabel] == "" {
+		labels[healer.SelfStopLabel] = healer.SelfStopAfter
+	}
 	for _, name := range []string{"SERVICE_NAME", "SERVICE_" + strconv.Itoa(int(s.Run.Port)) + "_NAME"} {
 		if s.Run.Labels[name] != "" || s.Run.Env[name] != "" {
 			return labels

@@ -45,6 +45,26 @@ func TestSpecOf(t *testing.T) {
 	}
 }
 
+// Copies that are to stop by themselves say so, unless the service says how itself.
+func TestSelfStopLabel(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		onPartition string
+		run         healer.Run
+		want        string
+	}{
+		{"built in", "self_stop", healer.Run{}, "60s"},
+		{"by a label", "self_stop", healer.Run{Labels: map[string]string{"SERVICE_SELF_STOP": "20s"}}, "20s"},
+		{"by the environment", "self_stop", healer.Run{Env: map[string]string{"SERVICE_SELF_STOP": "20s"}}, ""},
+		{"not", "hold", healer.Run{}, ""},
+	} {
+		got := serviceLabels(&healer.Service{Domain: "a.example", OnPartition: c.onPartition, Run: c.run})["SERVICE_SELF_STOP"]
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestServiceLabels(t *testing.T) {
 	for _, c := range []struct {
 		name   string

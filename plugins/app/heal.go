@@ -162,7 +162,7 @@ const (
 
 func timersOf(p *healer.Policy) map[string]*time.Duration {
 	return map[string]*time.Duration{
-		"warm_up": &p.WarmUp, "deficit_for": &p.DeficitFor, "lost_after": &p.LostAfter, "read_gap": &p.ReadGap, "fleet_clear": &p.FleetClear,
+		"warm_up": &p.WarmUp, "deficit_for": &p.DeficitFor, "lost_after": &p.LostAfter, "self_stop_margin": &p.SelfStopMargin, "read_gap": &p.ReadGap, "fleet_clear": &p.FleetClear,
 		"backoff_min": &p.BackoffMin, "backoff_max": &p.BackoffMax, "attempts_in": &p.AttemptsIn, "quarantine_for": &p.QuarantineFor,
 		"settle_for": &p.SettleFor, "verify": &p.Verify, "act_timeout": &p.ActTimeout, "tick": &p.Tick, "round_gap": &p.RoundGap,
 		"observe_timeout": &p.ObserveTimeout, "state_timeout": &p.StateTimeout, "doubt_for": &p.DoubtFor,

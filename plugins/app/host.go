@@ -32,8 +32,12 @@ func (h *host) running(cluster *runningCatalog, engine, owner string, log *slog.
 		HasLeader: func() bool { return h.registrar.Status().Agent.Leader },
 		Leave:     h.leave, Drain: h.drain, Undrain: h.undrain,
 	}
+	guard := &dockerruntime.SelfStopper{
+		Engine: orders.Engine, Containers: h.containers.selfStopping, HasLeader: h.registrar.HasLeader, Logger: log,
+	}
 	return func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return guard.Run(ctx) })
 		group.Go(func() error { return h.registrar.Run(ctx, h.containers) })
 		group.Go(func() error { return orders.Run(ctx) })
 		if h.door != nil {
@@ -82,14 +86,6 @@ type containers struct {
 
 	// own is an instance of this process itself that is registered beside them, nil for none. It is set before Run.
 	own *discovery.Instance
-}
-
-// Refused passes on what the source does not let count.
-func (c *containers) Refused() []string {
-	if source, ok := c.Source.(interface{ Refused() []string }); ok {
-		return source.Refused()
-	}
-	return nil
 }
 
 func newContainers(s discovery.Source) *containers {
@@ -144,6 +140,25 @@ func (c *containers) names(container string) (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// selfStopping returns the containers that are to be stopped when there is no Consul leader, and after what time each: the shortest that
+// its instances say.
+func (c *containers) selfStopping() map[string]time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := map[string]time.Duration{}
+	for _, service := range c.known {
+		for i := range service.Instances {
+			is := &service.Instances[i]
+			after, err := discovery.SelfStop(is.Meta)
+			id := is.Meta[discovery.MetaContainer]
+			if err == nil && after > 0 && id != "" && (all[id] == 0 || after < all[id]) { // of an error the registrar tells
+				all[id] = after
+			}
+		}
+	}
+	return all
 }
 
 // services returns the service IDs of a container's instances, of all containers if it is empty.

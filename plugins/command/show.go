@@ -167,7 +167,7 @@ func sources(cmd *cobra.Command, _ []string, to *client) error {
 		return err
 	}
 	only := text(cmd, "cluster")
-	var doubts []string
+	var doubts, refused []string
 	err := table(to.out, []string{"CLUSTER", "READY", "SERVICES", "INSTANCES", "HELD", "SOURCE", "LAST ANSWER", "WATCHES"}, func(row func(...any)) {
 		for _, c := range answer.Clusters {
 			if only != "" && c.Cluster != only {
@@ -181,11 +181,14 @@ func sources(cmd *cobra.Command, _ []string, to *client) error {
 				}
 				row(c.Cluster, c.Ready, c.Services, c.Instances, c.Held, s.Name, age, s.Watches)
 				doubts = append(doubts, inWords(c.Cluster+", "+s.Name, s.Doubts)...)
+				for _, r := range s.Refused {
+					refused = append(refused, fmt.Sprintf("refused: %s, %s: %s", c.Cluster, s.Name, r))
+				}
 			}
 		}
 	})
-	for _, doubt := range doubts {
-		fmt.Fprintln(to.out, doubt)
+	for _, line := range append(doubts, refused...) {
+		fmt.Fprintln(to.out, line)
 	}
 	return err
 }

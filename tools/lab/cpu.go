@@ -19,6 +19,9 @@ func CPU(pid int) (time.Duration, error) { return sum(pid, cpuOf) }
 // PSS returns the proportional set size of a process and its children, in bytes: memory that several share counts once.
 func PSS(pid int) (int64, error) { return sum(pid, pssOf) }
 
+// RSS returns the resident set size of a process and its children, in bytes.
+func RSS(pid int) (int64, error) { return sum(pid, rssOf) }
+
 // sum adds up what of says of a process and its children.
 func sum[N ~int64](pid int, of func(pid int) (N, error)) (N, error) {
 	total, err := of(pid)
@@ -65,6 +68,8 @@ func cpuOf(pid int) (time.Duration, error) {
 
 func pssOf(pid int) (int64, error) { return memory(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:") }
 
+func rssOf(pid int) (int64, error) { return memory(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss:") }
+
 // memory reads a line of /proc in KiB, and returns bytes.
 func memory(file, name string) (int64, error) {
 	text, err := os.ReadFile(file)
@@ -88,6 +93,14 @@ func Quantile(durations []time.Duration, q float64) time.Duration {
 	slices.Sort(durations)
 	return durations[min(len(durations)-1, int(q*float64(len(durations))))]
 }
+
+// Quantiles writes the median, the 0.99-quantile and the longest of durations in milliseconds, for a table. It sorts them.
+func Quantiles(durations []time.Duration) string {
+	return fmt.Sprintf("%.1f / %.1f / %.1f", Milliseconds(Quantile(durations, 0.5)), Milliseconds(Quantile(durations, 0.99)), Milliseconds(Quantile(durations, 1)))
+}
+
+// Milliseconds returns a duration in milliseconds, to the microsecond.
+func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // Median returns the middle of values, which it sorts; zero if there are none.
 func Median(values []float64) float64 {

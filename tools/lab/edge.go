@@ -30,6 +30,7 @@ type Edge struct {
 
 	tb     TB
 	binary string
+	args   []string
 	cmd    *exec.Cmd
 	log    *logBuffer
 	exited chan struct{}
@@ -52,9 +53,28 @@ func StartStock(tb TB, caddyfile string) *Edge {
 
 func newEdge(tb TB, binary, caddyfile string) *Edge {
 	tb.Helper()
+	e := newProcess(tb, binary)
+	e.args = []string{"run", "--config", e.config(), "--adapter", "caddyfile"}
+	e.WriteConfig(caddyfile)
+	return e
+}
+
+// LaunchCommand starts a fairlead process of another command than run, which takes the flag --admin, and waits for nothing: WriteConfig,
+// Reload and Start are not for it.
+func LaunchCommand(tb TB, args ...string) *Edge {
+	tb.Helper()
+	e := newProcess(tb, Binary(tb))
+	e.args = append(args, "--admin", strings.TrimPrefix(e.Admin, "http://"))
+	if err := e.Launch(); err != nil {
+		tb.Fatalf("starting fairlead %s: %v", args[0], err)
+	}
+	return e
+}
+
+func newProcess(tb TB, binary string) *Edge {
+	tb.Helper()
 	e := &Edge{tb: tb, binary: binary, Dir: tb.TempDir(), log: new(logBuffer)}
 	e.Admin = fmt.Sprintf("http://127.0.0.1:%d", FreePort(tb))
-	e.WriteConfig(caddyfile)
 	tb.Cleanup(func() {
 		e.Kill()
 		if tb.Failed() {
@@ -97,7 +117,7 @@ func (e *Edge) Start() {
 
 // Launch starts the process without waiting for anything.
 func (e *Edge) Launch() error {
-	cmd := exec.Command(e.binary, "run", "--config", e.config(), "--adapter", "caddyfile")
+	cmd := exec.Command(e.binary, e.args...)
 	if e.Descriptors > 0 {
 		cmd = exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, e.Descriptors)}, cmd.Args...)...)
 	}

@@ -30,8 +30,9 @@ type program struct {
 	failed  bool
 }
 
-// Main runs f as a program's main, with a TB that cleans up when f returns, fails or is interrupted.
-func Main(name string, f func(ctx context.Context, tb TB)) {
+// Main runs f as a program's main, with a TB that cleans up when f returns, fails or is interrupted. A program is not skipped: what it
+// lacks is a fault.
+func Main(name string, f func(ctx context.Context, tb Skipper)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := &program{name: name}
 	done := make(chan struct{})
@@ -66,6 +67,8 @@ func (p *program) Fatalf(format string, args ...any) {
 	p.failed = true
 	runtime.Goexit()
 }
+
+func (p *program) Skipf(format string, args ...any) { p.Fatalf(format, args...) }
 
 func (p *program) TempDir() string {
 	dir, err := os.MkdirTemp("", p.name)

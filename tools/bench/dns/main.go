@@ -52,7 +52,7 @@ func main() {
 		}
 		return
 	}
-	lab.Main("bench-dns", func(ctx context.Context, tb lab.TB) {
+	lab.Main("bench-dns", func(ctx context.Context, tb lab.Skipper) {
 		subjects := []*subject{startFairlead(tb), startCoreDNS(tb), startConsul(tb)}
 		for _, s := range subjects {
 			awaitAnswers(ctx, tb, s)

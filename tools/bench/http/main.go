@@ -31,7 +31,7 @@ var (
 func main() {
 	flag.Var(programs, "peer", "NAME=PROGRAM: the program of a proxy (traefik=/opt/traefik), or FOLDER=PROGRAM: one more proxy, whose configuration is in that folder (./mine=/opt/mine); may be repeated")
 	flag.Parse()
-	lab.Main("bench-http", func(ctx context.Context, tb lab.TB) {
+	lab.Main("bench-http", func(ctx context.Context, tb lab.Skipper) {
 		defer lab.RemoveBinary()
 		wanted, err := choose(*choice)
 		if err != nil {

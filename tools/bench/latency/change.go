@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/consul/api"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead/fairlead/tools/lab"
 )
 
 // change is what is done to a domain: its registration or its deregistration at the agent.
@@ -51,8 +53,8 @@ func (w *watch) begin(s *stage, what change) error {
 
 // inTurn changes one domain after another, the next when the last is seen.
 func (s *stage) inTurn(ctx context.Context, what change, domains []string) ([]timing, error) {
-	c := &client{addr: s.addr}
-	defer c.close()
+	c := &lab.Client{Addr: s.addr}
+	defer c.Close()
 	out := make([]timing, 0, len(domains))
 	for _, domain := range domains {
 		w := &watch{domain: domain}
@@ -115,8 +117,8 @@ func (s *stage) atOnce(ctx context.Context, what change, domains []string) ([]ti
 
 // poll asks for the domains of waiting in turn, each until it has changed, until none is left.
 func (s *stage) poll(ctx context.Context, what change, waiting chan *watch, changed chan<- timing, left *atomic.Int64) error {
-	c := &client{addr: s.addr}
-	defer c.close()
+	c := &lab.Client{Addr: s.addr}
+	defer c.Close()
 	for asked := 0; left.Load() > 0; asked++ {
 		if asked%perPause == 0 {
 			time.Sleep(*pause)
@@ -143,8 +145,8 @@ func (s *stage) poll(ctx context.Context, what change, waiting chan *watch, chan
 
 // verify asks for all domains once more and counts those whose change was taken back.
 func (s *stage) verify(what change, domains []string) int {
-	c := &client{addr: s.addr}
-	defer c.close()
+	c := &lab.Client{Addr: s.addr}
+	defer c.Close()
 	wrong := 0
 	for _, domain := range domains {
 		w := &watch{domain: domain}

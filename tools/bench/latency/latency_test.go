@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fairlead/fairlead/tools/lab"
 )
 
 func TestBoundIsKept(t *testing.T) {
@@ -60,8 +62,8 @@ func TestWatchSeesAChange(t *testing.T) {
 				asked++
 			}))
 			defer server.Close()
-			s, c := &stage{}, &client{addr: strings.TrimPrefix(server.URL, "http://")}
-			defer c.close()
+			s, c := &stage{}, &lab.Client{Addr: strings.TrimPrefix(server.URL, "http://")}
+			defer c.Close()
 			w := &watch{domain: "d.example.com", began: time.Now(), returned: time.Now()}
 			for range len(test.answers) - 1 {
 				if w.ask(s, c, test.what) {
@@ -84,7 +86,7 @@ func TestWatchSeesAChange(t *testing.T) {
 func TestNoAnswerIsNoChange(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer server.Close()
-	s, c := &stage{}, &client{addr: strings.TrimPrefix(server.URL, "http://")}
+	s, c := &stage{}, &lab.Client{Addr: strings.TrimPrefix(server.URL, "http://")}
 	w := &watch{domain: "d.example.com"}
 	if w.ask(s, c, gone); w.seen != 0 || len(s.odds) != 1 {
 		t.Errorf("an aborted answer counts as a change: seen %d, odd %q", w.seen, s.odds)

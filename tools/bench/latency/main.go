@@ -57,7 +57,7 @@ func main() {
 		os.Exit(2)
 	}
 	missed := false
-	lab.Main("bench-latency", func(ctx context.Context, tb lab.TB) {
+	lab.Main("bench-latency", func(ctx context.Context, tb lab.Skipper) {
 		tb.Cleanup(lab.RemoveBinary)
 		s := newStage(ctx, tb)
 		fmt.Printf("%d domains; %d other instances in the catalogue, %d of them on the agent's node\n\n%s\n", *domains, s.filled, *domains+spare, header)

@@ -60,7 +60,7 @@ http://:%d {
 	fairlead
 }
 `, s.agent.HTTP, port))
-	if err := within(ctx, fillTime, func() (bool, error) {
+	if err := lab.Within(ctx, fillTime, func() (bool, error) {
 		live, err := s.live()
 		return live.Ready && live.Instances == s.filled, err
 	}); err != nil {
@@ -102,7 +102,7 @@ func (s *stage) fill(ctx context.Context) error {
 		return err
 	}
 	s.filled = onAgent + *services*copies
-	if err := within(ctx, fillTime, func() (bool, error) {
+	if err := lab.Within(ctx, fillTime, func() (bool, error) {
 		there, err := s.registered()
 		return there == s.filled, err
 	}); err != nil {
@@ -177,21 +177,4 @@ func (s *stage) odd() (words string, some bool) {
 		return "none", false
 	}
 	return fmt.Sprintf("%d: %s", len(s.odds), strings.Join(s.odds[:min(10, len(s.odds))], "; ")), true
-}
-
-// within asks until ok, for so long at most.
-func within(ctx context.Context, most time.Duration, ok func() (bool, error)) error {
-	deadline := time.Now().Add(most)
-	for {
-		done, err := ok()
-		switch {
-		case done && err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case time.Now().After(deadline):
-			return fmt.Errorf("not within %s (last error: %v)", most, err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }

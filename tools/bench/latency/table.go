@@ -56,9 +56,9 @@ func (r row) String() string {
 	}
 	resolution := pick(r.timings, func(t timing) time.Duration { return t.resolution })
 	return fmt.Sprintf("| %s | %s | %s | %.1f | %.0f | %s | %s | %d | %s |", r.name,
-		quantiles(pick(r.timings, func(t timing) time.Duration { return t.fromCall })),
-		quantiles(pick(r.timings, func(t timing) time.Duration { return t.fromReturn })),
-		ms(lab.Quantile(resolution, 0.99)), r.others, r.bound, kept, r.wrong, cmp.Or(r.strategy, "?"))
+		lab.Quantiles(pick(r.timings, func(t timing) time.Duration { return t.fromCall })),
+		lab.Quantiles(pick(r.timings, func(t timing) time.Duration { return t.fromReturn })),
+		lab.Milliseconds(lab.Quantile(resolution, 0.99)), r.others, r.bound, kept, r.wrong, cmp.Or(r.strategy, "?"))
 }
 
 func pick(timings []timing, which func(timing) time.Duration) []time.Duration {
@@ -68,9 +68,3 @@ func pick(timings []timing, which func(timing) time.Duration) []time.Duration {
 	}
 	return out
 }
-
-func quantiles(taken []time.Duration) string {
-	return fmt.Sprintf("%.1f / %.1f / %.1f", ms(lab.Quantile(taken, 0.5)), ms(lab.Quantile(taken, 0.99)), ms(lab.Quantile(taken, 1)))
-}
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/fairlead/fairlead/tools/lab"
 )
 
 // timing is what one change took. The domain is asked for from the return of the call on, so that neither is less than the call.
@@ -28,8 +30,8 @@ const slowest = 20 * time.Second
 
 // ask asks for the domain once and reports whether the change is seen. Answers that are neither 200 nor 404 are counted by the stage,
 // and no answer at all says nothing of the change.
-func (w *watch) ask(s *stage, c *client, what change) bool {
-	status, err := c.status(w.domain)
+func (w *watch) ask(s *stage, c *lab.Client, what change) bool {
+	status, err := c.Status(w.domain)
 	now := time.Now()
 	if err != nil {
 		s.note(err.Error())

@@ -24,7 +24,7 @@ func main() {
 	bare := flag.Bool("bare", false, "no Fairlead: hosts only")
 	flag.Parse()
 	o.Edges = min(o.Edges, o.Hosts)
-	lab.Main("fairlead-lab", func(ctx context.Context, tb lab.TB) {
+	lab.Main("fairlead-lab", func(ctx context.Context, tb lab.Skipper) {
 		if *bare {
 			fmt.Println(hosts.Start(ctx, tb, o.Options).Map())
 		} else {

@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"bufio"
@@ -9,9 +9,12 @@ import (
 	"time"
 )
 
-// client asks over one kept-alive connection. A connection that the server closed is replaced.
-type client struct {
-	addr string
+// Client asks over one kept-alive connection, to measure when answers change. A connection that the server closed is replaced. It is for
+// one goroutine; Close ends it.
+type Client struct {
+	// Addr is the host:port all requests go to, whatever their host.
+	Addr string
+
 	conn net.Conn
 	in   *bufio.Reader
 }
@@ -19,19 +22,19 @@ type client struct {
 // answerTime is how long an answer may take.
 const answerTime = 5 * time.Second
 
-// status returns the status that host gets.
-func (c *client) status(host string) (int, error) {
+// Status returns the status that GET / gets for a host. No answer within 5 s is an error.
+func (c *Client) Status(host string) (int, error) {
 	status, err := c.ask(host)
 	if err != nil {
-		c.close()
+		c.Close()
 		return 0, fmt.Errorf("asking for %s: %w", host, err)
 	}
 	return status, nil
 }
 
-func (c *client) ask(host string) (int, error) {
+func (c *Client) ask(host string) (int, error) {
 	if c.conn == nil {
-		conn, err := net.DialTimeout("tcp", c.addr, answerTime)
+		conn, err := net.DialTimeout("tcp", c.Addr, answerTime)
 		if err != nil {
 			return 0, err
 		}
@@ -51,12 +54,13 @@ func (c *client) ask(host string) (int, error) {
 		return 0, err
 	}
 	if resp.Close {
-		c.close()
+		c.Close()
 	}
 	return resp.StatusCode, nil
 }
 
-func (c *client) close() {
+// Close ends the connection.
+func (c *Client) Close() {
 	if c.conn != nil {
 		_ = c.conn.Close() // nothing is on its way
 		c.conn = nil
