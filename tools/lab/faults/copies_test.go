@@ -20,9 +20,12 @@ type copyOf struct {
 	host             *hosts.Host
 }
 
+// askTime is how long an engine has to answer.
+const askTime = 5 * time.Second
+
 // running lists the running containers on a host that have a domain and a slot; an engine that hangs is an error.
 func running(ctx context.Context, h *hosts.Host) (copies []copyOf, all map[string]bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	found, err := h.Docker().ContainerList(ctx, container.ListOptions{})
 	if err != nil {
@@ -72,7 +75,7 @@ func (c *copyOf) pid(t *testing.T) int {
 
 // lives reports whether a container's process is there: a list may show one that has just died.
 func (c *copyOf) lives(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	is, err := c.host.Docker().ContainerInspect(ctx, c.id)
 	if err != nil || !is.State.Running {

@@ -20,8 +20,6 @@ func TestMain(m *testing.M) {
 	began := time.Now()
 	code := m.Run()
 	lab.RemoveBinary()
-	if testing.Verbose() {
-		fmt.Print(results.table(time.Since(began)))
-	}
+	fmt.Print(results.table(time.Since(began)))
 	os.Exit(code)
 }
