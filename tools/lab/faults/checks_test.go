@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,6 +59,9 @@ func (w *ward) flapping(t *testing.T, r *result) {
 
 // falseAlarm has all copies' checks fail, as a check that was changed badly does; then that of one copy alone.
 func (w *ward) falseAlarm(t *testing.T, r *result) {
+	w.until(t, "copies that are old enough not to be well", verify()+slack, func() bool { // younger ones are never stopped
+		return !slices.ContainsFunc(w.copies(t, tended), func(c copyOf) bool { return time.Since(c.made) < verify()+2*time.Second })
+	})
 	planned, from := w.planned(), time.Now()
 	before := w.copies(t, tended)
 	all := append(w.entries(tended), w.entries(untended)...)

@@ -17,6 +17,7 @@ import (
 // copyOf is a running container of a service.
 type copyOf struct {
 	domain, id, slot string
+	made             time.Time
 	host             *hosts.Host
 }
 
@@ -38,7 +39,7 @@ func running(ctx context.Context, h *hosts.Host) (copies []copyOf, all map[strin
 		if task := strings.Split(c.Labels["com.docker.swarm.task.name"], "."); len(task) == 3 {
 			slot = task[1]
 		}
-		copies = append(copies, copyOf{domain: cmp.Or(c.Labels["SERVICE_NAME"], c.Labels["io.fairlead.domain"]), id: c.ID, slot: slot, host: h})
+		copies = append(copies, copyOf{domain: cmp.Or(c.Labels["SERVICE_NAME"], c.Labels["io.fairlead.domain"]), id: c.ID, slot: slot, made: time.Unix(c.Created, 0), host: h})
 	}
 	return copies, all, nil
 }
