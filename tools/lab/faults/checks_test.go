@@ -44,6 +44,7 @@ func (w *ward) flapping(t *testing.T, r *result) {
 		from := time.Now()
 		set("status=503")
 		w.until(t, "the bad one to be critical", slack, func() bool { return of(ones[0]) == api.HealthCritical })
+		time.Sleep(w.deficitFor()/2 - min(w.deficitFor()/2, 3*time.Second)) // the next checks are up to a second later each
 		set("status=200")
 		w.until(t, "it to be well", slack, func() bool { return of(ones[0]) == api.HealthPassing })
 		longest = max(longest, round(time.Since(from)))

@@ -64,6 +64,17 @@ func (w *ward) copies(t *testing.T, domain string) (all []copyOf) {
 	return all
 }
 
+// but counts the copies of a domain that run on other hosts than one.
+func (w *ward) but(t *testing.T, h *hosts.Host, domain string) (n int) {
+	t.Helper()
+	for _, c := range w.copies(t, domain) {
+		if c.host != h {
+			n++
+		}
+	}
+	return n
+}
+
 // pid returns the number of a container's first process on its host.
 func (c *copyOf) pid(t *testing.T) int {
 	t.Helper()

@@ -71,16 +71,18 @@ func (w *ward) engineHangs(t *testing.T, r *result) {
 		}
 		return nil
 	})
+	w.until(t, "what Swarm runs instead", slack, func() bool { return w.but(t, victim, tended) == 1 && w.but(t, victim, untended) == 1 })
 	w.expectPlanned(t, planned, 0)
 	if err := victim.ResumeDocker(); err != nil {
 		t.Fatal(err)
 	}
 	resumed = true
+	again := time.Now()
 	w.until(t, "the repair when it answers again", slack+lostAfter()+warmUp()+handover(), func() bool { return w.replicas(names[tended]) == w.count })
 	if n := w.replicas(names[untended]); n != 1 {
 		t.Errorf("Swarm keeps %d of the service that nobody tends, was told 1", n)
 	}
-	w.until(t, "what ran twice to end", slack, func() bool { return len(w.copies(t, tended)) <= w.count })
+	w.until(t, "what ran twice to end", slack, func() bool { return w.watch.single(again) })
 	w.watch.forbid("I1")
 	w.unfailed(t, start, "while the engine hung")
 	r.healed("unknown after %s; nothing deregistered, no repair until it answered, then one", asked)

@@ -152,15 +152,17 @@ func (w *ward) minority(t *testing.T, r *result) {
 	w.scale(t, w.count-1, victim)
 	w.until(t, "the other healer to raise the replicas", warmUp()+lostAfter()+slack, func() bool { return w.planned()-planned == 1 })
 	raised := round(time.Since(began))
+	w.until(t, "what Swarm runs instead", slack, func() bool { return w.but(t, victim, tended) == w.count && w.but(t, victim, untended) == w.count-1 })
 	for _, h := range w.Hosts {
 		if err := h.Heal(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
+	again := time.Now()
 	w.until(t, "Consul to be one again", slack, w.agreed(nil))
 	w.watch.forbid("I6")
 	w.until(t, "the end of what ran twice", slack+probation()+2*resync(), func() bool {
-		return len(w.copies(t, tended)) == w.count && w.full(tended)
+		return len(w.copies(t, tended)) == w.count && w.full(tended) && w.watch.single(again)
 	})
 	w.watch.forbid("I1")
 	w.expectPlanned(t, planned, 1)

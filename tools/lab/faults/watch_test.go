@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 
 	"github.com/fairlead/fairlead/healer"
+	"github.com/fairlead/fairlead/tools/lab/hosts"
 )
 
 // watch looks again and again for what must never be (the invariants), whatever the fault.
@@ -24,7 +25,8 @@ type watch struct {
 	seen      map[string]int // violations and how often they were seen
 	allowed   []string       // those that the present fault declares, by their first word
 	since     time.Time      // looks that began before tell of something else
-	looked    time.Time      // when the last look at the containers began
+	looked    time.Time      // when the last look at the containers of all hosts began
+	twice     int            // the slots that it found several copies in
 	ghosts    map[string]time.Time
 	warm      map[int]time.Time // since when a healer could act for all that keeps it watching at first
 	planned   map[int]int
@@ -191,9 +193,20 @@ func (v *watch) containers(ctx context.Context) {
 			v.broken(began, "I6 %s is registered without a container", e.Service.ID)
 		}
 	}
-	if !began.Before(v.since) {
-		v.ghosts, v.looked = still, began
+	if began.Before(v.since) {
+		return
 	}
+	v.ghosts = still
+	if !slices.ContainsFunc(v.w.Hosts, func(h *hosts.Host) bool { return h.On() && !answered[h.Name] }) {
+		v.looked, v.twice = began, len(twice)
+	}
+}
+
+// single reports whether a look after some moment has found no slot with two copies.
+func (v *watch) single(after time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.looked.After(after) && v.twice == 0
 }
 
 // noGhosts reports whether a look after some moment has found a container behind each registration.
