@@ -14,13 +14,16 @@ import (
 )
 
 // registered reports whether the catalogue has a container.
-func (w *ward) registered(domain, id string) bool {
+func (w *ward) registered(domain, id string) bool { return w.registration(domain, id) != "" }
+
+// registration returns what tells a container's registration from a later one, empty if it has none.
+func (w *ward) registration(domain, id string) string {
 	for _, e := range w.entries(domain) {
 		if e.Service.Meta["container"] == id {
-			return true
+			return fmt.Sprintf("port %d, since %d", e.Service.Port, e.Service.CreateIndex)
 		}
 	}
-	return false
+	return ""
 }
 
 // remove removes a copy as an operator does.
@@ -59,8 +62,9 @@ func (w *ward) dies(t *testing.T, how func(*testing.T, *copyOf)) (gone time.Dura
 	t.Helper()
 	for _, domain := range []string{tended, untended} {
 		victim := w.copies(t, domain)[0]
+		was := w.registration(domain, victim.id)
 		how(t, &victim)
-		gone = max(gone, w.until(t, "the end of the registration", slack, func() bool { return !w.registered(domain, victim.id) }))
+		gone = max(gone, w.until(t, "the end of the registration", slack, func() bool { return w.registration(domain, victim.id) != was }))
 	}
 	return gone
 }
