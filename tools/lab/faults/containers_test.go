@@ -61,7 +61,7 @@ func (w *ward) fill(t *testing.T, c *copyOf) {
 func (w *ward) dies(t *testing.T, how func(*testing.T, *copyOf)) (gone time.Duration) {
 	t.Helper()
 	for _, domain := range []string{tended, untended} {
-		victim := w.copies(t, domain)[0]
+		victim := w.one(t, domain)
 		was := w.registration(domain, victim.id)
 		how(t, &victim)
 		gone = max(gone, w.until(t, "the end of the registration", slack, func() bool { return w.registration(domain, victim.id) != was }))

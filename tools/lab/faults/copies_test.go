@@ -64,6 +64,19 @@ func (w *ward) copies(t *testing.T, domain string) (all []copyOf) {
 	return all
 }
 
+// one returns a running copy of a domain.
+func (w *ward) one(t *testing.T, domain string) (c copyOf) {
+	t.Helper()
+	w.until(t, "a running copy of "+domain, slack, func() bool {
+		copies := w.copies(t, domain)
+		if len(copies) > 0 {
+			c = copies[0]
+		}
+		return len(copies) > 0
+	})
+	return c
+}
+
 // but counts the copies of a domain that run on other hosts than one.
 func (w *ward) but(t *testing.T, h *hosts.Host, domain string) (n int) {
 	t.Helper()

@@ -75,7 +75,7 @@ func (w *ward) drained(t *testing.T, r *result) {
 	if n := least(); n < w.count-1 {
 		t.Errorf("%d copies were present at the least, want %d (I2)", n, w.count-1)
 	}
-	victim := w.copies(t, tended)[0]
+	victim := w.one(t, tended)
 	remove(t, &victim)
 	w.until(t, "the replacement of a copy that died meanwhile", slack, func() bool { return w.full(tended) && !w.registered(tended, victim.id) })
 	w.during(t, w.deficitFor(), empty)

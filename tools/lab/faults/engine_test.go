@@ -126,7 +126,7 @@ func (w *ward) liveRestore(t *testing.T, r *result) {
 // superseded starts an old copy again whose slot another has taken.
 func (w *ward) superseded(t *testing.T, r *result) {
 	h := w.Hosts[0]
-	victim := w.copies(t, tended)[0]
+	victim := w.one(t, tended)
 	planned := w.planned()
 	old, err := h.Docker().ContainerInspect(t.Context(), victim.id)
 	if err != nil {

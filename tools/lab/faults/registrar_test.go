@@ -17,7 +17,7 @@ func (w *ward) noEvents(t *testing.T, r *result) {
 	tap := w.taps[h.Name]
 	planned := w.planned()
 	die := func(domain string) time.Duration {
-		victim := w.copies(t, domain)[0]
+		victim := w.one(t, domain)
 		victim.kill9(t)
 		return w.until(t, "the end of the registration of "+domain, resync()+slack, func() bool { return !w.registered(domain, victim.id) })
 	}
@@ -68,7 +68,7 @@ func (w *ward) agentKilled(t *testing.T, r *result) {
 	foreign := w.foreign(t)
 	w.watch.allow("I6") // until the agent is back
 	w.Agent(h).Kill()
-	victims := []copyOf{w.copies(t, tended)[0], w.copies(t, untended)[0]}
+	victims := []copyOf{w.one(t, tended), w.one(t, untended)}
 	for i := range victims {
 		remove(t, &victims[i])
 	}
