@@ -8,6 +8,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
 
+	"github.com/fairlead/fairlead/healer"
 	"github.com/fairlead/fairlead/tools/lab/fleet"
 	"github.com/fairlead/fairlead/tools/lab/hosts"
 )
@@ -28,7 +29,7 @@ func (w *ward) crashes(t *testing.T, r *result) {
 	})
 	time.Sleep(2 * w.deficitFor()) // nothing more may come
 	for _, domain := range []string{crash, ghost} {
-		tries, failures := w.audited(0, "plan", domain, from), w.audited(0, "failed", domain, from)
+		tries, failures := w.audited(0, "plan:", domain, from), w.audited(0, "failed:", domain, from)
 		if len(tries) != 5 || len(failures) != 5 {
 			t.Fatalf("%d attempts at %s and %d failures, want 5", len(tries), domain, len(failures))
 		}
@@ -97,9 +98,7 @@ func (w *ward) crashesInSwarm(t *testing.T, r *result) {
 	took := w.until(t, "people to be told", 2*lostAfter()+slack, func() bool { return len(w.people.heard("critical", crash, from)) > 0 })
 	w.during(t, lostAfter(), func() error { return nil })
 	told := w.people.heard("critical", crash, from)
-	if len(told) != 1 {
-		t.Errorf("people were told %d times, want once", len(told))
-	}
+	w.toldOnce(t, healer.Critical, crash, from)
 	w.expectPlanned(t, planned, 0)
 	tasks, err := w.manager(t, nil).TaskList(t.Context(), swarm.TaskListOptions{})
 	if err != nil {
@@ -141,9 +140,7 @@ func (w *ward) imageMissing(t *testing.T, r *result) {
 	alone := w.present(untended)
 	w.expectPlanned(t, planned, 0)
 	told := w.people.heard("critical", tended, from)
-	if len(told) != 1 {
-		t.Errorf("people were told %d times, want once", len(told))
-	}
+	w.toldOnce(t, healer.Critical, tended, from)
 	w.unfailed(t, start, "while the update failed")
 	for _, service := range names {
 		w.change(t, service, nil, func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = hosts.Web })

@@ -92,9 +92,7 @@ func (w *ward) powerOn(t *testing.T, r *result) {
 		return nil
 	})
 	w.expectPlanned(t, planned, 0)
-	if n := len(w.people.heard("warning", tended, on)); n != 1 {
-		t.Errorf("people were warned %d times, want once", n)
-	}
+	w.toldOnce(t, healer.Warning, tended, on)
 	swarms := len(w.copies(t, tended)) - 1
 	if swarms != w.count {
 		t.Errorf("Swarm runs %d copies, want %d", swarms, w.count)
