@@ -77,8 +77,8 @@ func TestFaults(t *testing.T) {
 		{"hosts", false, 0, ofHosts},
 		{"healers", false, 6 * time.Second, ofHealers},
 		{"engines", true, 0, ofEngines},
-		{"services", false, 6 * time.Second, ofServices},
 		{"starts", true, 0, ofStarts},
+		{"services", false, 6 * time.Second, ofServices},
 		{"agents", true, 0, ofAgents},
 	} {
 		room <- struct{}{}

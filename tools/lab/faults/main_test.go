@@ -12,7 +12,7 @@ import (
 
 var (
 	shorten = flag.Float64("shorten", 20, "by how much the built-in timers are divided")
-	labs    = flag.Int("labs", 3, "how many laboratories are up at a time")
+	labs    = flag.Int("labs", 4, "how many laboratories are up at a time")
 )
 
 func TestMain(m *testing.M) {
