@@ -17,9 +17,10 @@ func (s *Supervisor) round(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	result := Plan(s.clock.now(), in)
+	now := s.clock.now()
+	result := Plan(now, in)
 	s.memory = result.Memory
-	s.show(in, result)
+	s.show(now, in, result)
 	if s.o.DryRun {
 		return
 	}
@@ -46,13 +47,6 @@ func (s *Supervisor) look(ctx context.Context) *Input {
 		s.log.Warn("the clock was set, nothing is healed for a while", "by", step, "for", s.policy.ClockPause)
 	}
 	in.ClockUntil = s.tilted
-	switch {
-	case !in.Leading:
-		s.leading = time.Time{}
-	case s.leading.IsZero():
-		s.leading = now
-	}
-	in.LeadingSince = s.leading
 	desired, problem := s.o.Desired.Current()
 	in.Services, in.Problem = desired.In(s.o.Cluster), problem
 	book, err := s.journal.Read(ctx)
@@ -66,6 +60,14 @@ func (s *Supervisor) look(ctx context.Context) *Input {
 	in.Acting, in.Outcomes = maps.Clone(s.acting), maps.Clone(s.outcomes)
 	// After the actions' ends, so that no end is taken for news about facts before it.
 	in.View = Look(s.o.Catalog.Facts(), in.Services)
+	in.Leading = in.Leading && s.o.Lock.Held() // it may have been lost meanwhile: asking takes long, or the process was stopped
+	switch {
+	case !in.Leading:
+		s.leading = time.Time{}
+	case s.leading.IsZero():
+		s.leading = now
+	}
+	in.LeadingSince = s.leading
 	return in
 }
 
@@ -146,10 +148,10 @@ func (s *Supervisor) tell(notices []Notice) {
 }
 
 // show keeps the status for others to see, and logs what is decided otherwise than in the round before.
-func (s *Supervisor) show(in *Input, result *Result) {
+func (s *Supervisor) show(now time.Time, in *Input, result *Result) {
 	desired, _ := s.o.Desired.Current()
 	next := Status{
-		Cluster: s.o.Cluster, At: s.clock.now(), Leading: in.Leading, LeadingSince: in.LeadingSince, DryRun: s.o.DryRun,
+		Cluster: s.o.Cluster, At: now, Leading: in.Leading, LeadingSince: in.LeadingSince, DryRun: s.o.DryRun,
 		Problem: in.Problem, Doubt: in.View.Doubt, Blind: in.Blind, Frozen: result.Frozen, Services: result.Services,
 	}
 	if desired != nil {
@@ -158,7 +160,7 @@ func (s *Supervisor) show(in *Input, result *Result) {
 	if in.Book != nil {
 		next.JournalProblems = in.Book.Problems
 		for _, p := range in.Book.Pauses {
-			if p.holds(s.clock.now(), in.Wall) {
+			if p.holds(now, in.Wall) {
 				next.Pauses = append(next.Pauses, p)
 			}
 		}

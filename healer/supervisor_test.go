@@ -206,6 +206,39 @@ func TestLockLostInPreparation(t *testing.T) {
 	})
 }
 
+// Who loses the lock while an engine is asked, or was stopped meanwhile, plans nothing by what was true before.
+func TestLockLostWhileLooking(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab, web, db *Service) {
+		var stalls atomic.Bool
+		var first, second *process
+		first = l.start(func(o *Options) {
+			ready := o.Runtime
+			o.Runtime = func(s *Service) (Runtime, error) {
+				if stalls.CompareAndSwap(true, false) {
+					time.Sleep(30 * time.Second)
+					l.give(first, second)
+				}
+				return ready(s)
+			}
+		})
+		defer first.stop()
+		wait(5 * time.Minute)
+		second = l.start(nil)
+		defer second.stop()
+		l.fleet.kill("db.example.com", 2)
+		wait(50 * time.Second) // in the hold-down, which is over after the stall
+		stalls.Store(true)
+		wait(time.Minute)
+		if s := first.Status(); s.Leading || len(s.Totals.Planned) > 0 {
+			t.Errorf("the first one leads: %v; it planned %v", s.Leading, s.Totals.Planned)
+		}
+		wait(3 * time.Minute)
+		if l.fleet.present(db) != 2 || l.fleet.actions() != 1 {
+			t.Errorf("%d present after %d actions", l.fleet.present(db), l.fleet.actions())
+		}
+	})
+}
+
 func TestJournalOutOfReach(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab, web, db *Service) {
 		p := l.start(nil)

@@ -17,12 +17,16 @@ import (
 // copyOf is a running container of a service.
 type copyOf struct {
 	domain, id, slot string
+	made             time.Time
 	host             *hosts.Host
 }
 
+// askTime is how long an engine has to answer.
+const askTime = 5 * time.Second
+
 // running lists the running containers on a host that have a domain and a slot; an engine that hangs is an error.
 func running(ctx context.Context, h *hosts.Host) (copies []copyOf, all map[string]bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	found, err := h.Docker().ContainerList(ctx, container.ListOptions{})
 	if err != nil {
@@ -35,7 +39,7 @@ func running(ctx context.Context, h *hosts.Host) (copies []copyOf, all map[strin
 		if task := strings.Split(c.Labels["com.docker.swarm.task.name"], "."); len(task) == 3 {
 			slot = task[1]
 		}
-		copies = append(copies, copyOf{domain: cmp.Or(c.Labels["SERVICE_NAME"], c.Labels["io.fairlead.domain"]), id: c.ID, slot: slot, host: h})
+		copies = append(copies, copyOf{domain: cmp.Or(c.Labels["SERVICE_NAME"], c.Labels["io.fairlead.domain"]), id: c.ID, slot: slot, made: time.Unix(c.Created, 0), host: h})
 	}
 	return copies, all, nil
 }
@@ -60,6 +64,30 @@ func (w *ward) copies(t *testing.T, domain string) (all []copyOf) {
 	return all
 }
 
+// one returns a running copy of a domain.
+func (w *ward) one(t *testing.T, domain string) (c copyOf) {
+	t.Helper()
+	w.until(t, "a running copy of "+domain, slack, func() bool {
+		copies := w.copies(t, domain)
+		if len(copies) > 0 {
+			c = copies[0]
+		}
+		return len(copies) > 0
+	})
+	return c
+}
+
+// but counts the copies of a domain that run on other hosts than one.
+func (w *ward) but(t *testing.T, h *hosts.Host, domain string) (n int) {
+	t.Helper()
+	for _, c := range w.copies(t, domain) {
+		if c.host != h {
+			n++
+		}
+	}
+	return n
+}
+
 // pid returns the number of a container's first process on its host.
 func (c *copyOf) pid(t *testing.T) int {
 	t.Helper()
@@ -72,7 +100,7 @@ func (c *copyOf) pid(t *testing.T) int {
 
 // lives reports whether a container's process is there: a list may show one that has just died.
 func (c *copyOf) lives(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	is, err := c.host.Docker().ContainerInspect(ctx, c.id)
 	if err != nil || !is.State.Running {

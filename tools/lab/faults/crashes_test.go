@@ -8,6 +8,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
 
+	"github.com/fairlead/fairlead/healer"
 	"github.com/fairlead/fairlead/tools/lab/fleet"
 	"github.com/fairlead/fairlead/tools/lab/hosts"
 )
@@ -15,39 +16,27 @@ import (
 // crashes wants a container that ends at once, and one whose image does not exist.
 func (w *ward) crashes(t *testing.T, r *result) {
 	const crash, ghost = "crash.example.com", "ghost.example.com"
-	planned, start, from := w.planned(), w.tallies(), time.Now()
+	planned, start, from := w.planned(), w.mark(), time.Now()
 	entry := func(domain, run string) string {
 		return fmt.Sprintf(`{"domain": %q, "count": 1, "singleton": true, "run": %s}`, domain, run)
 	}
 	if err := w.want(w.count, entry(crash, w.runOf(crash, hosts.Web, `, "command": ["crash"]`)), entry(ghost, w.runOf(ghost, noImage, ""))); err != nil {
 		t.Fatal(err)
 	}
-	var at []time.Time // of each attempt at the crashing one
-	seenAttempts := func() int {
-		n := w.attempts(0, crash)
-		for len(at) < n {
-			at = append(at, time.Now())
-		}
-		return n
-	}
-	long := deficitFor() + short(30*time.Second)*15 + 5*least(time.Minute, 6*time.Second) + 2*slack
+	long := w.deficitFor() + short(30*time.Second)*15 + 5*verify() + slack
 	took := w.until(t, "both to be given up", long, func() bool {
-		seenAttempts()
 		return len(w.people.heard("gave_up", crash, from)) > 0 && len(w.people.heard("gave_up", ghost, from)) > 0
 	})
-	tries, misses := seenAttempts(), w.attempts(0, ghost)
-	w.during(t, 2*deficitFor(), func() error {
-		if n, m := w.attempts(0, crash), w.attempts(0, ghost); n != tries || m != misses {
-			return fmt.Errorf("%d and %d attempts after both were given up, were %d and %d", n, m, tries, misses)
+	time.Sleep(2 * w.deficitFor()) // nothing more may come
+	for _, domain := range []string{crash, ghost} {
+		tries, failures := w.audited(0, "plan:", domain, from), w.audited(0, "failed:", domain, from)
+		if len(tries) != 5 || len(failures) != 5 {
+			t.Fatalf("%d attempts at %s and %d failures, want 5", len(tries), domain, len(failures))
 		}
-		return nil
-	})
-	if tries != 5 || misses != 5 {
-		t.Errorf("%d and %d attempts, want 5 each", tries, misses)
-	}
-	for i := 1; i < len(at); i++ {
-		if gap, wait := at[i].Sub(at[i-1]), short(30*time.Second)<<(i-1); gap < wait-time.Second {
-			t.Errorf("attempt %d came %s after the one before, want %s at least", i+1, round(gap), wait)
+		for i := range 4 {
+			if gap, wait := tries[i+1].Sub(failures[i]), short(30*time.Second)<<i; gap < wait {
+				t.Errorf("attempt %d at %s came %s after the failure of the one before, want %s at least", i+2, domain, round(gap), wait)
+			}
 		}
 	}
 	for _, domain := range []string{crash, ghost} {
@@ -64,27 +53,11 @@ func (w *ward) crashes(t *testing.T, r *result) {
 	}
 	loops := w.dockerAlone(t)
 	r.healed("given up after 5 attempts with growing waits, %s in all, told once; an image that does not exist the same; others unaffected", took)
-	r.untended("Docker alone (restart=always) started the container %d times in %s, and goes on", loops, round(deficitFor()))
+	r.untended("Docker alone (restart=always) started the container %d times in %s, and goes on", loops, round(w.deficitFor()))
 }
 
 // noImage is an image that cannot be had.
 const noImage = "registry.invalid/none:1"
-
-// attempts counts what an edge's healer has tried for a service, by its audit log.
-func (w *ward) attempts(edge int, domain string) (n int) {
-	var log struct {
-		Entries []struct{ What string }
-	}
-	if w.Edges[edge].GetJSON("/fairlead/healer/audit?since=2h&service="+domain, &log) != nil {
-		return 0
-	}
-	for _, e := range log.Entries {
-		if len(e.What) > 5 && e.What[:5] == "plan:" {
-			n++
-		}
-	}
-	return n
-}
 
 // dockerAlone counts how often Docker starts a crashing container by itself in a minute.
 func (w *ward) dockerAlone(t *testing.T) int {
@@ -98,7 +71,7 @@ func (w *ward) dockerAlone(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(deficitFor())
+	time.Sleep(w.deficitFor())
 	is, err := engine.ContainerInspect(t.Context(), made.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +85,7 @@ func (w *ward) dockerAlone(t *testing.T) int {
 // crashesInSwarm wants a Swarm service whose copies end at once.
 func (w *ward) crashesInSwarm(t *testing.T, r *result) {
 	const crash = "crash.example.com"
-	planned, start, from := w.planned(), w.tallies(), time.Now()
+	planned, start, from := w.planned(), w.mark(), time.Now()
 	spec := fleet.Service("crash", crash, 2, restarts())
 	spec.TaskTemplate.ContainerSpec.Args = []string{"crash"}
 	made, err := w.manager(t, nil).ServiceCreate(t.Context(), spec, swarm.ServiceCreateOptions{})
@@ -125,9 +98,7 @@ func (w *ward) crashesInSwarm(t *testing.T, r *result) {
 	took := w.until(t, "people to be told", 2*lostAfter()+slack, func() bool { return len(w.people.heard("critical", crash, from)) > 0 })
 	w.during(t, lostAfter(), func() error { return nil })
 	told := w.people.heard("critical", crash, from)
-	if len(told) != 1 {
-		t.Errorf("people were told %d times, want once", len(told))
-	}
+	w.toldOnce(t, healer.Critical, crash, from)
 	w.expectPlanned(t, planned, 0)
 	tasks, err := w.manager(t, nil).TaskList(t.Context(), swarm.TaskListOptions{})
 	if err != nil {
@@ -154,13 +125,13 @@ func shortened(text string) string { return text[:min(len(text), 160)] }
 
 // imageMissing updates both services to an image that does not exist, as an operator does by a slip.
 func (w *ward) imageMissing(t *testing.T, r *result) {
-	planned, start, from := w.planned(), w.tallies(), time.Now()
+	planned, start, from := w.planned(), w.mark(), time.Now()
 	for _, service := range names {
 		w.change(t, service, nil, func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = noImage })
 	}
-	w.until(t, "people to be told", 2*lostAfter()+2*slack, func() bool { return len(w.people.heard("critical", tended, from)) > 0 })
+	w.until(t, "people to be told", 2*lostAfter()+slack, func() bool { return len(w.people.heard("critical", tended, from)) > 0 })
 	old := w.present(tended)
-	w.during(t, deficitFor(), func() error {
+	w.during(t, w.deficitFor(), func() error {
 		if n := w.present(tended); n < old {
 			return fmt.Errorf("%d copies are present, were %d", n, old)
 		}
@@ -169,9 +140,7 @@ func (w *ward) imageMissing(t *testing.T, r *result) {
 	alone := w.present(untended)
 	w.expectPlanned(t, planned, 0)
 	told := w.people.heard("critical", tended, from)
-	if len(told) != 1 {
-		t.Errorf("people were told %d times, want once", len(told))
-	}
+	w.toldOnce(t, healer.Critical, tended, from)
 	w.unfailed(t, start, "while the update failed")
 	for _, service := range names {
 		w.change(t, service, nil, func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = hosts.Web })

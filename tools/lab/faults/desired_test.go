@@ -10,7 +10,7 @@ import (
 
 // newCount changes the desired count while a repair waits for its hold-down, and again while one is under way; the edges are reloaded.
 func (w *ward) newCount(t *testing.T, r *result) {
-	planned, start := w.planned(), w.tallies()
+	planned, start, short := w.planned(), w.mark(), time.Now()
 	lead := w.leader()
 	w.scale(t, w.count-1, nil)
 	w.until(t, "the hold-down", slack, func() bool { return w.sight(lead, tended).Gate == "hold-down" })
@@ -22,21 +22,22 @@ func (w *ward) newCount(t *testing.T, r *result) {
 			t.Fatal(err)
 		}
 	}
-	raised := w.until(t, "one more than before", 2*deficitFor()+slack, func() bool { return w.replicas(names[tended]) == w.count+1 })
+	raised := w.until(t, "one more than before", 2*w.deficitFor()+slack, func() bool { return w.replicas(names[tended]) == w.count+1 })
 	if err := w.want(w.count); err != nil { // the repair waits for its proof
 		t.Fatal(err)
 	}
-	w.until(t, "the end of the repair", slack+least(time.Minute, 6*time.Second), func() bool {
+	w.until(t, "the end of the repair", slack+verify(), func() bool {
 		s := w.sight(max(0, w.leader()), tended)
 		return s.Count == w.count && s.State == "warning" && s.Flight == nil
 	})
-	w.during(t, deficitFor(), func() error {
+	w.during(t, w.deficitFor(), func() error {
 		if n := w.replicas(names[tended]); n != w.count+1 {
 			return fmt.Errorf("Swarm was told %d: nobody may lower what is there", n)
 		}
 		return nil
 	})
 	w.expectPlanned(t, planned, 1)
+	w.patient(t, short)
 	if _, most := w.watch.told(names[tended]); most != w.count+1 {
 		t.Errorf("Swarm was told %d copies at most, want %d", most, w.count+1)
 	}
@@ -61,7 +62,7 @@ func (w *ward) badFiles(t *testing.T, r *result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	planned, start, from := w.planned(), w.tallies(), time.Now()
+	planned, start, from := w.planned(), w.mark(), time.Now()
 	entry := `{"services": [{"domain": "` + tended + `", "count": %s, "run": {"swarm": "shop"}}%s]}`
 	problems := map[string]bool{}
 	for name, text := range map[string]string{
@@ -93,7 +94,7 @@ func (w *ward) badFiles(t *testing.T, r *result) {
 		t.Fatal(err)
 	}
 	w.scale(t, w.count-1, nil)
-	held := w.until(t, "the last good file to count", 2*deficitFor()+slack, func() bool { return w.full(tended) && w.planned() == planned+1 })
+	held := w.until(t, "the last good file to count", 2*w.deficitFor()+slack, func() bool { return w.full(tended) && w.planned() == planned+1 })
 	told := w.until(t, "people to be told", doubtFor()+slack, func() bool { return len(w.people.heard("doubt", "", from)) > 0 })
 	if err := os.WriteFile(w.Desired, good, 0o600); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 // engineRestarts restarts an engine whose containers end with it.
 func (w *ward) engineRestarts(t *testing.T, r *result) {
 	w.spread(t)
-	planned, start := w.planned(), w.tallies()
+	planned, start := w.planned(), w.mark()
 	began := time.Now()
 	if err := w.Hosts[1].RestartDocker(t.Context()); err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func (w *ward) engineHangs(t *testing.T, r *result) {
 	w.spread(t)
 	lead := w.leader()
 	victim := w.Edges[lead].Host
-	planned, start := w.planned(), w.tallies()
+	planned, start := w.planned(), w.mark()
 	registered := func() (ids []string) {
 		for _, domain := range []string{tended, untended} {
 			for _, e := range w.entries(domain) {
@@ -61,26 +61,28 @@ func (w *ward) engineHangs(t *testing.T, r *result) {
 		}
 	}()
 	w.scale(t, 1, victim)
-	asked := w.until(t, "the healer to find that the engine does not answer", slack+deficitFor(), func() bool {
+	asked := w.until(t, "the healer to find that the engine does not answer", slack+w.deficitFor(), func() bool {
 		s := w.sight(lead, tended)
 		return s.State == "critical" && s.Gate == "runtime"
 	})
-	w.during(t, 2*deficitFor()+lostAfter(), func() error {
+	w.during(t, 2*w.deficitFor()+lostAfter(), func() error {
 		if now := registered(); w.planned() != planned || !slices.Equal(now, before) {
 			return fmt.Errorf("%d repairs, registered are %v, were %v", w.planned()-planned, now, before)
 		}
 		return nil
 	})
+	w.until(t, "what Swarm runs instead", slack, func() bool { return w.but(t, victim, tended) == 1 && w.but(t, victim, untended) == 1 })
 	w.expectPlanned(t, planned, 0)
 	if err := victim.ResumeDocker(); err != nil {
 		t.Fatal(err)
 	}
 	resumed = true
+	again := time.Now()
 	w.until(t, "the repair when it answers again", slack+lostAfter()+warmUp()+handover(), func() bool { return w.replicas(names[tended]) == w.count })
 	if n := w.replicas(names[untended]); n != 1 {
 		t.Errorf("Swarm keeps %d of the service that nobody tends, was told 1", n)
 	}
-	w.until(t, "what ran twice to end", slack, func() bool { return len(w.copies(t, tended)) <= w.count })
+	w.until(t, "what ran twice to end", slack, func() bool { return w.watch.single(again) })
 	w.watch.forbid("I1")
 	w.unfailed(t, start, "while the engine hung")
 	r.healed("unknown after %s; nothing deregistered, no repair until it answered, then one", asked)
@@ -100,13 +102,13 @@ func (w *ward) liveRestore(t *testing.T, r *result) {
 		return pids
 	}
 	registered := func() string { return w.ids(tended) + " " + w.ids(untended) }
-	before, were, planned, start := processes(), registered(), w.planned(), w.tallies()
+	before, were, planned, start := processes(), registered(), w.planned(), w.mark()
 	began := time.Now()
 	if err := w.Hosts[0].RestartDocker(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	took := round(time.Since(began))
-	w.during(t, 2*deficitFor()+2*resync(), func() error {
+	w.during(t, 2*w.deficitFor()+2*resync(), func() error {
 		if n, are := w.planned()-planned, registered(); n != 0 || are != were {
 			return fmt.Errorf("%d repairs were planned, registered are %s, were %s", n, are, were)
 		}
@@ -124,7 +126,7 @@ func (w *ward) liveRestore(t *testing.T, r *result) {
 // superseded starts an old copy again whose slot another has taken.
 func (w *ward) superseded(t *testing.T, r *result) {
 	h := w.Hosts[0]
-	victim := w.copies(t, tended)[0]
+	victim := w.one(t, tended)
 	planned := w.planned()
 	old, err := h.Docker().ContainerInspect(t.Context(), victim.id)
 	if err != nil {
@@ -133,8 +135,9 @@ func (w *ward) superseded(t *testing.T, r *result) {
 	if err := h.Docker().ContainerStop(t.Context(), victim.id, container.StopOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w.until(t, "its successor", deficitFor()+2*slack, func() bool { return w.planned() == planned+1 && w.full(tended) })
+	w.until(t, "its successor", w.deficitFor()+slack, func() bool { return w.planned() == planned+1 && w.full(tended) })
 	w.watch.allow("I1") // that is the fault
+	started := time.Now()
 	id := victim.id
 	err = h.Docker().ContainerStart(t.Context(), id, container.StartOptions{})
 	for errdefs.IsConflict(err) { // the engine is just removing it
@@ -151,13 +154,12 @@ func (w *ward) superseded(t *testing.T, r *result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.until(t, "one more than wanted", slack, func() bool { return w.present(tended) == w.count+1 })
-	took := w.until(t, "the end of the superseded one", deficitFor()+2*slack, func() bool {
+	took := w.until(t, "the end of the superseded one", w.deficitFor()+slack, func() bool {
 		_, ids, err := running(t.Context(), h)
-		return err == nil && !ids[id] && w.full(tended)
+		return err == nil && !ids[id] && w.full(tended) && w.planned() == planned+2
 	})
 	w.watch.forbid("I1")
-	w.expectPlanned(t, planned, 2)
-	r.healed("the superseded copy is stopped %s after it was seen, its successor lives", took)
+	w.patient(t, started)
+	r.healed("the superseded copy is stopped %s after its start, its successor lives", took)
 	r.untended("Docker keeps both")
 }

@@ -20,7 +20,7 @@ func (w *ward) lawless(t *testing.T) (edge *lab.Edge, file string) {
 	file = filepath.Join(t.TempDir(), "copies.json")
 	writeCopies(t, file, w.entries(tended))
 	h := w.Hosts[2]
-	heal := fmt.Sprintf("desired %s\n\t\t\truntime swarm unix://%s\n\t\t\t%s", w.Desired, h.Socket(), healing(w.people.url))
+	heal := fmt.Sprintf("desired %s\n\t\t\truntime swarm unix://%s\n\t\t\t%s", w.Desired, h.Socket(), w.healing())
 	edge = w.StartEdge(fleet.Caddyfile(lab.FreePort(t), "file "+file+" {\n\t\t\t\tpoll 100ms\n\t\t\t}", heal))
 	t.Cleanup(edge.Kill)
 	time.Sleep(warmUp())

@@ -18,13 +18,13 @@ import (
 	"github.com/fairlead/fairlead/healer"
 )
 
-// entries returns what Consul has of a service, as the first server says that answers; nil if none does.
+// entries returns what Consul has of a service, as the first server says that answers; nil if none does, asked twice.
 func (w *ward) entries(domain string) []*api.ServiceEntry {
-	for _, h := range w.Hosts {
+	for _, h := range slices.Concat(w.Hosts, w.Hosts) {
 		if !h.On() {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		entries, _, err := h.Consul().Client().Health().Service(domain, "", false, new(api.QueryOptions).WithContext(ctx))
 		cancel()
 		if err == nil {
@@ -85,15 +85,21 @@ func (w *ward) indexes() string {
 // health sets what a copy answers to its check.
 func health(t *testing.T, e *api.ServiceEntry, query string) {
 	t.Helper()
+	if err := answer(e, query); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func answer(e *api.ServiceEntry, query string) error {
 	r, err := http.NewRequest("PUT", fmt.Sprintf("http://%s:%d/health?%s", cmp.Or(e.Service.Address, e.Node.Address), e.Service.Port, query), nil)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	answer, err := asker.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	answer.Body.Close()
+	return answer.Body.Close()
 }
 
 // status is what the healer of an edge says of itself.
@@ -137,15 +143,64 @@ func (w *ward) sight(edge int, domain string) (found healer.ServiceStatus) {
 // planned counts the repairs that the healers have planned, of processes that run now.
 func (w *ward) planned() (n int) {
 	for i := range w.Edges {
-		s, err := w.status(i)
-		for k := 0; k < 3 && err != nil && !errors.Is(err, syscall.ECONNREFUSED); k++ {
-			s, err = w.status(i) // the machine is busy
-		}
-		for _, k := range s.Totals.Planned {
-			n += k
-		}
+		n += w.plannedBy(i)
 	}
 	return n
+}
+
+func (w *ward) plannedBy(edge int) (n int) {
+	s, err := w.status(edge)
+	for k := 0; k < 5 && err != nil && !errors.Is(err, syscall.ECONNREFUSED); k++ {
+		s, err = w.status(edge) // the machine is busy
+	}
+	for _, k := range s.Totals.Planned {
+		n += k
+	}
+	return n
+}
+
+// audited returns when an edge's healer has written words that begin so about a service since, the oldest first.
+func (w *ward) audited(edge int, what, domain string, since time.Time) (at []time.Time) {
+	var log struct{ Entries []healer.AuditEntry }
+	if w.Edges[edge].GetJSON("/fairlead/healer/audit?service="+domain, &log) != nil {
+		return nil
+	}
+	for _, e := range log.Entries {
+		if strings.HasPrefix(e.What, what) && e.At.After(since) {
+			at = append(at, e.At)
+		}
+	}
+	return at
+}
+
+// toldOnce fails the test if people were told of a service's state more often than it came to be so: on a busy machine a host that comes back
+// may be well, ill and well again.
+func (w *ward) toldOnce(t *testing.T, state healer.State, domain string, since time.Time) {
+	t.Helper()
+	came := 0
+	for i := range w.Edges {
+		came = max(came, len(w.audited(i, "is "+string(state), domain, since)))
+	}
+	if told := len(w.people.heard(string(state), domain, since)); told == 0 || told > came {
+		t.Errorf("people were told %d times that %s is %s, and it came to be so %d times", told, domain, state, came)
+	}
+}
+
+// patient fails the test unless a repair was planned since a service was made short, and none before the hold-down was over. Load lengthens
+// what lies between and shortens nothing.
+func (w *ward) patient(t *testing.T, since time.Time) {
+	t.Helper()
+	n := 0
+	for i := range w.Edges {
+		for _, at := range w.audited(i, "plan:", tended, since) {
+			if n++; at.Sub(since) < w.deficitFor() {
+				t.Errorf("the healer of edge %d planned a repair %s after the service was short, before the hold-down of %s", i+1, round(at.Sub(since)), w.deficitFor())
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no audit log tells of a repair")
+	}
 }
 
 // expectPlanned fails the test unless the healers have planned so many repairs since.

@@ -12,7 +12,7 @@ import (
 
 var (
 	shorten = flag.Float64("shorten", 20, "by how much the built-in timers are divided")
-	labs    = flag.Int("labs", 3, "how many laboratories are up at a time")
+	labs    = flag.Int("labs", 4, "how many laboratories are up at a time")
 )
 
 func TestMain(m *testing.M) {
@@ -20,8 +20,6 @@ func TestMain(m *testing.M) {
 	began := time.Now()
 	code := m.Run()
 	lab.RemoveBinary()
-	if testing.Verbose() {
-		fmt.Print(results.table(time.Since(began)))
-	}
+	fmt.Print(results.table(time.Since(began)))
 	os.Exit(code)
 }

@@ -55,3 +55,15 @@ func (p *people) heard(event, service string, since time.Time) (all []notice) {
 	}
 	return slices.Clone(all)
 }
+
+// worried reports whether people were told of an event about a service, and not yet that it is over.
+func (p *people) worried(event, service string) (is bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range p.told {
+		if n.Event == event && n.Service == service {
+			is = !n.Resolved
+		}
+	}
+	return is
+}

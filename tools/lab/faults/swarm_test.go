@@ -19,7 +19,7 @@ func (w *ward) manager(t *testing.T, but *hosts.Host) (m *client.Client) {
 			if h == but || !h.On() {
 				continue
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), askTime)
 			_, err := h.Docker().NodeList(ctx, swarm.NodeListOptions{})
 			cancel()
 			if err == nil {
@@ -71,7 +71,7 @@ func (w *ward) replicas(service string) int {
 		if !h.On() {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), askTime)
 		s, _, err := h.Docker().ServiceInspectWithRaw(ctx, service, swarm.ServiceInspectOptions{})
 		cancel()
 		if err == nil {

@@ -3,10 +3,13 @@ package faults
 import (
 	"context"
 	"io"
+	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +44,7 @@ func (w *ward) tapped(h *hosts.Host) (there, here string, err error) {
 		FlushInterval:  -1,
 		ModifyResponse: p.listen,
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+		ErrorLog:       log.New(io.Discard, "", 0), // streams that are cut are what it is for
 	}
 	p.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.keeps(r) {
@@ -99,11 +103,18 @@ func (p *tap) listen(r *http.Response) error {
 // cut ends all streams of events.
 func (p *tap) cut() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for stream := range p.streams {
+	streams := slices.Collect(maps.Keys(p.streams))
+	p.mu.Unlock()
+	for _, stream := range streams {
 		stream.Close()
 	}
-	clear(p.streams)
+}
+
+// heard reports whether somebody listens to a stream of events.
+func (p *tap) heard() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.streams) > 0
 }
 
 // deafen loses the events, and the streams stand, until it is told otherwise.
@@ -117,6 +128,14 @@ func (p *tap) deafen(deaf bool) {
 type ear struct {
 	io.ReadCloser
 	tap *tap
+}
+
+// Close ends it, for its tap as well.
+func (e *ear) Close() error {
+	e.tap.mu.Lock()
+	delete(e.tap.streams, e)
+	e.tap.mu.Unlock()
+	return e.ReadCloser.Close()
 }
 
 func (e *ear) Read(b []byte) (int, error) {

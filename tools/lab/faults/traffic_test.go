@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -17,10 +16,17 @@ type traffic struct {
 	domain string
 	edge   string // host:port
 
-	ok, failed atomic.Int64
-	mu         sync.Mutex
-	first      string // the first failure since a mark
-	silent     bool   // as its edge is down on purpose
+	mu       sync.Mutex
+	ok       int64
+	failures []failure
+	silent   bool // as its edge is down on purpose
+	heard    time.Time
+}
+
+// failure is a request that failed.
+type failure struct {
+	began time.Time
+	what  string
 }
 
 // pause is the time between two requests.
@@ -33,19 +39,21 @@ func (c *traffic) run(ctx context.Context) {
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	for ctx.Err() == nil {
-		err := c.ask(client)
-		c.mu.Lock()
-		switch {
-		case c.silent:
-		case err == nil:
-			c.ok.Add(1)
-		default:
-			if c.failed.Add(1); c.first == "" {
-				c.first = fmt.Sprintf("%s %s at %s: %v", time.Now().Format("15:04:05.000"), c.domain, c.edge, err)
-			}
-		}
-		c.mu.Unlock()
+		began := time.Now()
+		c.note(began, c.ask(client))
 		time.Sleep(pause)
+	}
+}
+
+func (c *traffic) note(began time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.silent || began.Before(c.heard):
+	case err == nil:
+		c.ok++
+	default:
+		c.failures = append(c.failures, failure{began, fmt.Sprintf("%s %s at %s: %v", began.Format("15:04:05.000"), c.domain, c.edge, err)})
 	}
 }
 
@@ -68,56 +76,56 @@ func (c *traffic) ask(client *http.Client) error {
 func (c *traffic) hush(silent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.silent = silent
+	c.silent, c.heard = silent, time.Now()
 }
 
-// counted are the requests of both services until some moment, at all edges.
-type counted struct{ ok, failed int64 }
+// mark is a moment, and how many requests for either service were answered by then at all edges.
+type mark struct {
+	at time.Time
+	ok map[string]int64
+}
 
-// tally returns the requests for a domain so far, and forgets which failed first.
-func (w *ward) tally(domain string) (c counted) {
-	for _, client := range w.clients {
-		if client.domain == domain {
-			c.ok += client.ok.Load()
-			c.failed += client.failed.Load()
-			client.mu.Lock()
-			client.first = ""
-			client.mu.Unlock()
-		}
+// mark marks this moment.
+func (w *ward) mark() mark {
+	m := mark{time.Now(), map[string]int64{}}
+	for _, c := range w.clients {
+		c.mu.Lock()
+		m.ok[c.domain] += c.ok
+		c.mu.Unlock()
 	}
-	return c
+	return m
 }
 
-// since returns what was counted for a domain after an earlier count, and the first failure.
-func (w *ward) since(domain string, before counted) (c counted, first string) {
-	for _, client := range w.clients {
-		if client.domain == domain {
-			c.ok += client.ok.Load()
-			c.failed += client.failed.Load()
-			client.mu.Lock()
-			if first == "" {
-				first = client.first
+// since returns how many requests for a domain were answered since a mark, and those that began since and failed.
+func (w *ward) since(domain string, m mark) (ok int64, failed []string) {
+	for _, c := range w.clients {
+		if c.domain != domain {
+			continue
+		}
+		c.mu.Lock()
+		ok += c.ok
+		for _, f := range c.failures {
+			if f.began.After(m.at) {
+				failed = append(failed, f.what)
 			}
-			client.mu.Unlock()
 		}
+		c.mu.Unlock()
 	}
-	return counted{c.ok - before.ok, c.failed - before.failed}, first
+	return ok - m.ok[domain], failed
 }
 
-// tallies counts the requests for both services.
-func (w *ward) tallies() [2]counted { return [2]counted{w.tally(tended), w.tally(untended)} }
-
-// failedSince returns how many requests for either failed since.
-func (w *ward) failedSince(before [2]counted) int64 {
-	one, _ := w.since(tended, before[0])
-	other, _ := w.since(untended, before[1])
-	return one.failed + other.failed
+// failedSince returns how many requests for either service failed since.
+func (w *ward) failedSince(m mark) int {
+	_, one := w.since(tended, m)
+	_, other := w.since(untended, m)
+	return len(one) + len(other)
 }
 
-// unfailed fails the test if a request for the tended service failed since, or none was answered.
-func (w *ward) unfailed(t *testing.T, before [2]counted, when string) {
+// unfailed waits for an answered request for the tended service, and fails the test if one since failed.
+func (w *ward) unfailed(t *testing.T, m mark, when string) {
 	t.Helper()
-	if c, first := w.since(tended, before[0]); c.failed > 0 || c.ok == 0 {
-		t.Errorf("%d requests answered and %d failed %s; the first: %s", c.ok, c.failed, when, first)
+	w.until(t, "an answer "+when, slack, func() bool { ok, _ := w.since(tended, m); return ok > 0 })
+	if ok, failed := w.since(tended, m); len(failed) > 0 {
+		t.Errorf("%d requests answered and %d failed %s; the first: %s", ok, len(failed), when, failed[0])
 	}
 }

@@ -2,17 +2,19 @@ package faults
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
 
 	"github.com/fairlead/fairlead/healer"
+	"github.com/fairlead/fairlead/tools/lab/hosts"
 )
 
 // watch looks again and again for what must never be (the invariants), whatever the fault.
@@ -22,29 +24,36 @@ type watch struct {
 	mu        sync.Mutex
 	seen      map[string]int // violations and how often they were seen
 	allowed   []string       // those that the present fault declares, by their first word
+	since     time.Time      // looks that began before tell of something else
+	looked    time.Time      // when the last look at the containers of all hosts began
+	twice     int            // the slots that it found several copies in
 	ghosts    map[string]time.Time
 	warm      map[int]time.Time // since when a healer could act for all that keeps it watching at first
 	planned   map[int]int
 	led       map[int]bool
-	specs     map[string]string // of the Swarm services
-	updates   map[string]int    // how often they were changed
-	ours      map[string]int    // by the tests among them
-	most      int               // replicas of the tended service
+	reigns    map[int]reign
+	updates   map[string]int // how often the replicas of a Swarm service were changed
+	ours      map[string]int // by the tests among them
+	most      int            // replicas of the tended service
 	attending bool
 }
 
+// reign is the time from which a healer has led until it last found so, by its own clock: what is heard late is no later.
+type reign struct{ from, to time.Time }
+
 func newWatch(w *ward) *watch {
 	return &watch{w: w, seen: map[string]int{}, ghosts: map[string]time.Time{}, warm: map[int]time.Time{}, planned: map[int]int{}, led: map[int]bool{},
-		specs: map[string]string{}, updates: map[string]int{}, ours: map[string]int{}}
+		reigns: map[int]reign{}, updates: map[string]int{}, ours: map[string]int{}}
 }
 
 // attend begins to note violations, and forgets those before.
 func (v *watch) attend() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.seen, v.allowed, v.attending, v.most = map[string]int{}, nil, true, 0
+	v.seen, v.allowed, v.since, v.attending, v.most = map[string]int{}, nil, time.Now(), true, 0
 	v.updates, v.ours = map[string]int{}, map[string]int{}
 	clear(v.ghosts)
+	clear(v.reigns)
 }
 
 func (v *watch) dismiss() {
@@ -64,6 +73,7 @@ func (v *watch) forbid(invariant string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.allowed = slices.DeleteFunc(v.allowed, func(a string) bool { return a == invariant })
+	v.since = time.Now()
 	clear(v.ghosts)
 }
 
@@ -77,16 +87,16 @@ func (v *watch) judge(t *testing.T) {
 	}
 }
 
-// broken notes a violation. Its first word names the invariant.
-func (v *watch) broken(format string, args ...any) {
+// broken notes a violation that a look found which began then. Its first word names the invariant.
+func (v *watch) broken(began time.Time, format string, args ...any) {
 	what := fmt.Sprintf(format, args...)
 	invariant, _, _ := strings.Cut(what, " ")
-	if v.attending && !slices.Contains(v.allowed, invariant) {
+	if v.attending && !began.Before(v.since) && !slices.Contains(v.allowed, invariant) {
 		v.seen[what]++
 	}
 }
 
-// mine says that a test has changed a Swarm service.
+// mine says that a test has changed the replicas of a Swarm service.
 func (v *watch) mine(service string) {
 	if v == nil {
 		return // it is not watched yet
@@ -106,10 +116,6 @@ func (v *watch) warmSince(edge int) time.Time {
 	return time.Now()
 }
 
-// staleAfter is when a healer's status tells of the past only: that of a process that was stopped and has just been woken. The built-in
-// time between two rounds is 5 s.
-const staleAfter = 8 * time.Second
-
 // period is the time between two looks.
 const period = 250 * time.Millisecond
 
@@ -117,7 +123,7 @@ const period = 250 * time.Millisecond
 func (v *watch) run(ctx context.Context) {
 	looks := []func(context.Context){v.containers, v.healers}
 	if !v.w.plain {
-		looks = append(looks, v.services)
+		looks = append(looks, v.orders)
 	}
 	var wait sync.WaitGroup
 	for _, look := range looks {
@@ -136,6 +142,7 @@ func (v *watch) run(ctx context.Context) {
 
 // containers looks for two copies in one slot (I1) and registrations without a container (I6).
 func (v *watch) containers(ctx context.Context) {
+	began := time.Now()
 	all, answered := map[string]bool{}, map[string]bool{}
 	slots := map[string][]copyOf{}
 	var mu sync.Mutex
@@ -169,7 +176,7 @@ func (v *watch) containers(ctx context.Context) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for at, on := range twice {
-		v.broken("I1 %s runs on %v at once", at, on)
+		v.broken(began, "I1 %s runs on %v at once", at, on)
 	}
 	now, still := time.Now(), map[string]time.Time{}
 	for _, e := range registered {
@@ -182,11 +189,31 @@ func (v *watch) containers(ctx context.Context) {
 			since = now
 		}
 		still[e.Service.ID] = since
-		if now.Sub(since) > 2*resync()+2*time.Second {
-			v.broken("I6 %s is registered without a container", e.Service.ID)
+		if now.Sub(since) > 2*resync()+20*time.Second { // the end of each fault asks for none at all
+			v.broken(began, "I6 %s is registered without a container", e.Service.ID)
 		}
 	}
+	if began.Before(v.since) {
+		return
+	}
 	v.ghosts = still
+	if !slices.ContainsFunc(v.w.Hosts, func(h *hosts.Host) bool { return h.On() && !answered[h.Name] }) {
+		v.looked, v.twice = began, len(twice)
+	}
+}
+
+// single reports whether a look after some moment has found no slot with two copies.
+func (v *watch) single(after time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.looked.After(after) && v.twice == 0
+}
+
+// noGhosts reports whether a look after some moment has found a container behind each registration.
+func (v *watch) noGhosts(after time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.looked.After(after) && len(v.ghosts) == 0
 }
 
 // inOneSlot returns the slots in which several copies run, and the hosts they run on.
@@ -211,9 +238,10 @@ func inOneSlot(ctx context.Context, slots map[string][]copyOf) map[string][]stri
 
 // healers looks for two that act, and for one that plans without acting (I5).
 func (v *watch) healers(context.Context) {
+	began := time.Now()
 	states := map[int]healer.Status{}
 	for i := range v.w.Edges {
-		if s, err := v.w.status(i); err == nil && time.Since(s.At) < staleAfter {
+		if s, err := v.w.status(i); err == nil {
 			states[i] = s
 		}
 	}
@@ -229,7 +257,7 @@ func (v *watch) healers(context.Context) {
 			leaders = append(leaders, i)
 		}
 		if planned > v.planned[i] && !s.Leading && !v.led[i] {
-			v.broken("I5 the healer of edge %d plans, and does not lead", i+1)
+			v.broken(began, "I5 the healer of edge %d plans, and does not lead", i+1)
 		}
 		v.planned[i], v.led[i] = planned, s.Leading
 		switch {
@@ -241,42 +269,54 @@ func (v *watch) healers(context.Context) {
 			v.warm[i] = s.LeadingSince
 		}
 	}
-	if len(leaders) > 1 {
-		v.broken("I5 the healers of edges %v act at once", leaders)
+	for _, i := range leaders {
+		v.reigns[i] = reign{states[i].LeadingSince, states[i].At}
+		for other, r := range v.reigns {
+			if other != i && r.from.Before(states[i].At) && states[i].LeadingSince.Before(r.to) {
+				v.broken(began, "I5 the healers of edges %d and %d act at once", min(i, other)+1, max(i, other)+1)
+			}
+		}
 	}
 }
 
-// services looks at what Swarm was told.
-func (v *watch) services(ctx context.Context) {
-	for _, h := range v.w.Hosts {
+// orders follows what Swarm is told, by the events of an engine that answers: each change of a number of replicas is one, however short it
+// lasts. The last host is the one that fewest faults are about.
+func (v *watch) orders(ctx context.Context) {
+	for _, h := range slices.Backward(v.w.Hosts) {
 		if !h.On() {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		list, err := h.Docker().ServiceList(ctx, swarm.ServiceListOptions{})
-		cancel()
-		if err != nil {
-			continue
-		}
-		v.mu.Lock()
-		for _, s := range list {
-			text, err := json.Marshal(s.Spec)
-			if before := v.specs[s.Spec.Name]; err == nil && string(text) != before {
-				v.specs[s.Spec.Name] = string(text)
-				if before != "" {
-					v.updates[s.Spec.Name]++
-				}
+		changes, ended := h.Docker().Events(ctx, events.ListOptions{Filters: filters.NewArgs(filters.Arg("type", "service"), filters.Arg("event", "update"))})
+		for {
+			select {
+			case e := <-changes:
+				v.order(e.Actor.Attributes)
+				continue
+			case <-ended:
 			}
-			if s.Spec.Name == names[tended] {
-				v.most = max(v.most, int(*s.Spec.Mode.Replicated.Replicas))
-			}
+			break
 		}
-		v.mu.Unlock()
-		return
+		if ctx.Err() != nil {
+			return
+		}
 	}
 }
 
-// told returns how often a Swarm service was changed by others than the tests in this fault, and the most replicas it had.
+// order notes what an event says that Swarm was told.
+func (v *watch) order(of map[string]string) {
+	replicas, err := strconv.Atoi(of["replicas.new"])
+	if err != nil {
+		return // something else was changed
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.updates[of["name"]]++
+	if of["name"] == names[tended] {
+		v.most = max(v.most, replicas)
+	}
+}
+
+// told returns how often the replicas of a Swarm service were changed by others than the tests in this fault, and the most there were.
 func (v *watch) told(service string) (updates, most int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

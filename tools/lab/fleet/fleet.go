@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,17 +101,17 @@ func (f *Fleet) boot(_ context.Context, h *hosts.Host) error {
 	return f.startAgent(h, there, h.Name)
 }
 
-// StartAgent starts a host's agent again, which has ended, on a machine that calls itself so.
-func (f *Fleet) StartAgent(h *hosts.Host, hostname string) error {
+// StartAgent starts a host's agent again, which has ended, with more arguments, on a machine that calls itself so.
+func (f *Fleet) StartAgent(h *hosts.Host, hostname string, more ...string) error {
 	there := "unix:///var/run/docker.sock"
 	if here := f.engine(h); here != "unix://"+h.Socket() {
 		there = "unix:///run/" + filepath.Base(here)
 	}
-	return f.startAgent(h, there, hostname)
+	return f.startAgent(h, there, hostname, more...)
 }
 
-func (f *Fleet) startAgent(h *hosts.Host, engine, hostname string) error {
-	process, err := LaunchAgent(h, f.binary, hostname, append([]string{"--engine", engine}, f.options.Agent...)...)
+func (f *Fleet) startAgent(h *hosts.Host, engine, hostname string, more ...string) error {
+	process, err := LaunchAgent(h, f.binary, hostname, slices.Concat([]string{"--engine", engine}, f.options.Agent, more)...)
 	if err != nil {
 		return err
 	}

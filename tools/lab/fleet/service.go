@@ -10,7 +10,7 @@ import (
 
 // Labels have the agents register a container under a domain, with a check every second.
 func Labels(domain string) map[string]string {
-	return map[string]string{"SERVICE_NAME": domain, "SERVICE_CHECK_HTTP": "/health", "SERVICE_CHECK_INTERVAL": "1s", "SERVICE_CHECK_TIMEOUT": "2s"}
+	return map[string]string{"SERVICE_NAME": domain, "SERVICE_CHECK_HTTP": "/health", "SERVICE_CHECK_INTERVAL": "1s", "SERVICE_CHECK_TIMEOUT": "5s"}
 }
 
 // Service describes a Swarm service of the image Web that is registered under a domain. Swarm starts a copy again after delay.
