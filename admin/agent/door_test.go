@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,10 +25,12 @@ const shopID = "4167b290ec360609c30b2667671bf1a29977d15fbfba98777eea2a06108de709
 
 // fake is an engine with two containers.
 type fake struct {
-	logs  func(ctx context.Context, q docker.LogQuery, give func(docker.LogRecord) error) error
+	logs func(ctx context.Context, q docker.LogQuery, give func(docker.LogRecord) error) error
+	err  error
+
+	mu    sync.Mutex // viewers may come side by side
 	asked docker.LogQuery
 	of    string
-	err   error
 }
 
 func (f *fake) Containers(context.Context) ([]docker.Described, error) {
@@ -35,7 +38,9 @@ func (f *fake) Containers(context.Context) ([]docker.Described, error) {
 }
 
 func (f *fake) Logs(ctx context.Context, id string, q docker.LogQuery, give func(docker.LogRecord) error) error {
+	f.mu.Lock()
 	f.asked, f.of = q, id
+	f.mu.Unlock()
 	return f.logs(ctx, q, give)
 }
 

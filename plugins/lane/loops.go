@@ -3,10 +3,10 @@ package lane
 import (
 	"context"
 	"net"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -48,23 +48,23 @@ func (g *group) acceptByLoops(l *listener) {
 		}
 		return
 	}
-	file, err := socket.Lend()
+	fd, err := socket.Lend()
 	if err != nil {
 		l.wrapper.log.Warn("the lane's loops cannot accept: its portable engine does", "error", err)
 		return
 	}
 	if g.stop != nil {
-		file.Close() // they accept from the same socket already
+		syscall.Close(fd) // they accept from the same socket already
 		return
 	}
-	g.stop = l.wrapper.accept(file, socket, g.lane)
+	g.stop = l.wrapper.accept(fd, socket, g.lane)
 }
 
-// accept makes the loops accept, and returns what ends that.
-func (w *Wrapper) accept(file *os.File, socket network.Socket, lane *door.Listener) (stop func()) {
+// accept makes the loops accept, and returns what ends that. It owns fd.
+func (w *Wrapper) accept(fd int, socket network.Socket, lane *door.Listener) (stop func()) {
 	ready := make(chan func(), 1)
 	go func() {
-		end, err := w.loops.Listen(int(file.Fd()), lane)
+		end, err := w.loops.Listen(fd, lane)
 		if err != nil {
 			w.log.Warn("the lane's loops cannot accept: its portable engine does", "error", err)
 			socket.Reclaim()
@@ -74,7 +74,7 @@ func (w *Wrapper) accept(file *os.File, socket network.Socket, lane *door.Listen
 	}()
 	return func() {
 		(<-ready)()
-		file.Close()
+		syscall.Close(fd)
 	}
 }
 

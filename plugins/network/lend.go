@@ -13,25 +13,24 @@ import (
 type Socket interface {
 	net.Listener
 	// Lend returns another descriptor of the socket, for somebody who accepts in the listener's place as long as it is the newest, and who
-	// closes it. From then on Accept returns only connections that older listeners have given back, until Reclaim.
-	Lend() (*os.File, error)
+	// closes it. From then on Accept returns only connections that older listeners have given back, until Reclaim. Meanwhile Go's poller
+	// does not watch the socket: it would be woken for every connection.
+	Lend() (fd int, err error)
 	Reclaim()
 	// Own makes a connection that was accepted by that descriptor one of the listener's, so that a stopping process waits for it.
 	Own(c *net.TCPConn) net.Conn
 }
 
 // Lend implements Socket.
-func (l *listener) Lend() (*os.File, error) {
-	file, err := l.socket.twin()
-	if err != nil {
-		return nil, err
-	}
+func (l *listener) Lend() (fd int, err error) {
 	if err := l.tune(l.socket.fd); err != nil {
-		file.Close()
-		return nil, err
+		return 0, err
+	}
+	if fd, err = l.socket.lend(); err != nil {
+		return 0, err
 	}
 	l.setLent(true)
-	return file, nil
+	return fd, nil
 }
 
 // Reclaim implements Socket.
@@ -42,6 +41,10 @@ func (l *listener) setLent(lent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l.lent = lent
+	if lent && !l.shut {
+		l.shut = true
+		l.tcp.Close()
+	}
 	l.lookAgain()
 }
 

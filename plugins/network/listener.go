@@ -24,12 +24,14 @@ type queue struct {
 // listener is one generation's share of a socket.
 type listener struct {
 	socket    *socket
-	tcp       *net.TCPListener // its own descriptor
+	tcp       *net.TCPListener // its own descriptor; guarded by the queue
+	addr      net.Addr
 	keepAlive net.KeepAliveConfig
 	of        *Generation   // nil outside of one
 	wake      chan struct{} // capacity 1: look again whether it is your turn
 	closed    bool          // guarded by the queue
 	lent      bool          // somebody else accepts in its place; guarded by the queue
+	shut      bool          // tcp is closed meanwhile; guarded by the queue
 }
 
 var past = time.Unix(1, 0)
@@ -49,16 +51,11 @@ func openListener(ctx context.Context, use use, address caddy.NetworkAddress, co
 }
 
 func newListener(s *socket, keepAlive net.KeepAliveConfig) (*listener, error) {
-	file, err := s.twin()
+	tcp, err := s.listener()
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	twin, err := net.FileListener(file)
-	if err != nil {
-		return nil, err
-	}
-	l := &listener{socket: s, tcp: twin.(*net.TCPListener), keepAlive: keepAlive, of: loading.Load(), wake: make(chan struct{}, 1)}
+	l := &listener{socket: s, tcp: tcp, addr: tcp.Addr(), keepAlive: keepAlive, of: loading.Load(), wake: make(chan struct{}, 1)}
 	q := &s.queue
 	q.mu.Lock()
 	q.listeners = append(q.listeners, l)
@@ -101,17 +98,17 @@ func (q *queue) newest() *listener {
 // Accept waits for a connection while the listener is the newest of its socket, and for that to happen while it is not.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
-		c, mine, err := l.turn()
+		c, from, err := l.turn()
 		if c != nil || err != nil {
 			return c, err
 		}
-		if !mine {
+		if from == nil {
 			<-l.wake
 			continue
 		}
-		accepted, err := l.tcp.AcceptTCP()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			continue
+		accepted, err := from.AcceptTCP()
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+			continue // it may not be the listener's turn any more
 		}
 		if err != nil {
 			return nil, err
@@ -122,28 +119,35 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// turn says whether it is the listener's turn to accept, or returns a connection given back.
-func (l *listener) turn() (c net.Conn, mine bool, err error) {
+// turn returns what to accept from if it is the listener's turn, or a connection given back.
+func (l *listener) turn() (c net.Conn, from *net.TCPListener, err error) {
 	q := &l.socket.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if l.closed {
-		return nil, false, &net.OpError{Op: "accept", Net: "tcp", Addr: l.Addr(), Err: net.ErrClosed}
+		return nil, nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.Addr(), Err: net.ErrClosed}
 	}
 	if q.newest() != l {
-		return nil, false, nil
+		return nil, nil, nil
 	}
 	if len(q.returned) > 0 {
 		first := q.returned[0]
 		q.returned = q.returned[1:]
 		first.listener = l
-		return first, true, nil
+		return first, nil, nil
 	}
 	if l.lent {
-		return nil, false, nil
+		return nil, nil, nil
+	}
+	if l.shut {
+		tcp, err := l.socket.listener()
+		if err != nil {
+			return nil, nil, err
+		}
+		l.tcp, l.shut = tcp, false
 	}
 	l.tcp.SetDeadline(time.Time{})
-	return nil, true, nil
+	return nil, l.tcp, nil
 }
 
 // prepare gives a connection the keep-alive probes of this generation, where they are not Go's own, and the means to be given back.
@@ -223,14 +227,17 @@ func (l *listener) Close() error {
 		}
 		q.returned = nil
 	}
+	var err error
+	if !l.shut {
+		err = l.tcp.Close()
+	}
 	q.mu.Unlock()
-	err := l.tcp.Close()
 	l.socket.release()
 	return err
 }
 
 // Addr returns the socket's address.
-func (l *listener) Addr() net.Addr { return l.tcp.Addr() }
+func (l *listener) Addr() net.Addr { return l.addr }
 
 var (
 	_ net.Listener = (*listener)(nil)

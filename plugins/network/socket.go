@@ -90,11 +90,28 @@ func bind(ctx context.Context, address caddy.NetworkAddress, config net.ListenCo
 
 // twin returns another descriptor of the socket, for the caller to close.
 func (s *socket) twin() (*os.File, error) {
-	fd, err := duplicate(s.fd)
+	fd, err := s.lend()
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), s.key), nil
+}
+
+// lend returns one that Go's poller does not watch, as it does an os.File's.
+func (s *socket) lend() (fd int, err error) { return duplicate(s.fd) }
+
+// listener returns a listener with a descriptor of its own.
+func (s *socket) listener() (*net.TCPListener, error) {
+	file, err := s.twin()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	twin, err := net.FileListener(file)
+	if err != nil {
+		return nil, err
+	}
+	return twin.(*net.TCPListener), nil
 }
 
 func duplicate(fd int) (int, error) {
