@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -422,5 +423,47 @@ func TestBareIsForConnectionsThatBelongToTheirServer(t *testing.T) {
 	io.WriteString(c, "x")
 	if _, ok := c.Bare().(*net.TCPConn); !ok {
 		t.Errorf("bare is %T", c.Bare())
+	}
+}
+
+// A listener whose socket is lent accepts nothing until it has it back.
+func TestLentSocketsComeBack(t *testing.T) {
+	address := freeAddress(t)
+	l := listen(t, "shared/"+address).(*listener)
+	defer l.Close()
+	accepted := make(chan error, 1)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			c.Close()
+		}
+		accepted <- err
+	}()
+	fd, err := l.Lend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	select {
+	case err := <-accepted:
+		t.Fatalf("accepted what was for the borrower: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if got := l.Addr().String(); got != address {
+		t.Errorf("its address is %s meanwhile", got)
+	}
+	syscall.Close(fd)
+	l.Reclaim()
+	select {
+	case err := <-accepted:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the connection that waits is not accepted")
 	}
 }
