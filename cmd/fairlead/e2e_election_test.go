@@ -12,7 +12,7 @@ import (
 // TestLeaderDiesUnderLoad follows one of three Consul servers while the leader, which is another, is killed.
 func TestLeaderDiesUnderLoad(t *testing.T) {
 	t.Parallel() // most of it is waiting for Consul
-	leader, ours, third := roles(t, consul.StartCluster(t, 3, consul.Options{}))
+	leader, ours, third := consul.Roles(t, consul.StartCluster(t, 3, consul.Options{}))
 	port := lab.FreePort(t)
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	e := lab.StartEdge(t, consulEdge(port, ours))
@@ -35,27 +35,4 @@ func TestLeaderDiesUnderLoad(t *testing.T) {
 	certain := waitCertain(t, e, "live")
 	stop()
 	t.Logf("elected after %v, then a new domain served after %v, no doubt %v later", elected, served, certain)
-}
-
-// roles tells the leader of three servers from the others.
-func roles(t *testing.T, agents []*consul.Agent) (leader, ours, third *consul.Agent) {
-	t.Helper()
-	for _, a := range agents {
-		leads, err := a.IsLeader()
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case leads:
-			leader = a
-		case ours == nil:
-			ours = a
-		default:
-			third = a
-		}
-	}
-	if leader == nil || third == nil {
-		t.Fatal("the cluster has no single leader")
-	}
-	return leader, ours, third
 }

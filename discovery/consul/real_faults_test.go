@@ -101,24 +101,7 @@ func TestRealBlackHole(t *testing.T) {
 
 func TestRealLeaderKilled(t *testing.T) {
 	agents := realconsul.StartCluster(t, 3, realconsul.Options{})
-	var leader, ours, third *realconsul.Agent
-	for _, a := range agents {
-		leads, err := a.IsLeader()
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case leads:
-			leader = a
-		case ours == nil:
-			ours = a
-		default:
-			third = a
-		}
-	}
-	if leader == nil || third == nil {
-		t.Fatal("the cluster has no single leader")
-	}
+	leader, ours, third := realconsul.Roles(t, agents)
 	register(t, ours, "shop")
 	o := observe(t, prompt(ours.HTTP), nil)
 	o.until(t, "the service", hasWell("shop"))
