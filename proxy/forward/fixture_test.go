@@ -3,7 +3,6 @@ package forward_test
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -21,6 +20,7 @@ import (
 	"github.com/fairlead/fairlead/proxy/forward"
 	"github.com/fairlead/fairlead/proxy/pool"
 	"github.com/fairlead/fairlead/tools/lab"
+	"github.com/fairlead/fairlead/tools/lab/places"
 )
 
 // domain is the one every test serves.
@@ -137,24 +137,7 @@ func (p *proxy) pool() *pool.Pool { return p.Table.Load().Clusters[0].Exact[doma
 // idle checks that no place is held once everything is over.
 func (p *proxy) idle(t testing.TB) {
 	t.Helper()
-	eventually(t, func() string {
-		shop := p.pool()
-		if shop == nil {
-			return ""
-		}
-		for _, m := range shop.Members {
-			if n := m.Meter.InFlight.Load(); n != 0 {
-				return fmt.Sprintf("member %s has %d requests in flight", m.ID(), n)
-			}
-		}
-		if n := shop.Meter.InFlight.Load(); n != 0 {
-			return fmt.Sprintf("the pool has %d requests in flight", n)
-		}
-		if n := shop.Meter.Queued.Load(); n != 0 {
-			return fmt.Sprintf("%d requests are queued", n)
-		}
-		return ""
-	})
+	eventually(t, func() string { return places.Held(p.pool()) })
 }
 
 // request returns a request for the domain.

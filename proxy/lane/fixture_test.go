@@ -3,7 +3,6 @@ package lane_test
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +19,7 @@ import (
 	"github.com/fairlead/fairlead/proxy/lane"
 	"github.com/fairlead/fairlead/proxy/pool"
 	"github.com/fairlead/fairlead/tools/lab/lanes"
+	"github.com/fairlead/fairlead/tools/lab/places"
 )
 
 // domain is the one every test serves.
@@ -149,24 +149,7 @@ func (d *door) pool() *pool.Pool { return d.table.Load().Clusters[0].Exact[domai
 // idle checks that no place is held once everything is over.
 func (d *door) idle(t testing.TB) {
 	t.Helper()
-	eventually(t, func() string {
-		shop := d.pool()
-		if shop == nil {
-			return ""
-		}
-		for _, m := range shop.Members {
-			if n := m.Meter.InFlight.Load(); n != 0 {
-				return fmt.Sprintf("member %s has %d requests in flight", m.ID(), n)
-			}
-		}
-		if n := shop.Meter.InFlight.Load(); n != 0 {
-			return fmt.Sprintf("the pool has %d requests in flight", n)
-		}
-		if n := shop.Meter.Queued.Load(); n != 0 {
-			return fmt.Sprintf("%d requests are queued", n)
-		}
-		return ""
-	})
+	eventually(t, func() string { return places.Held(d.pool()) })
 }
 
 // wire is a raw connection to a door.
