@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/fairlead/fairlead/proxy/balance"
@@ -138,13 +137,4 @@ func (j *Job) full() bool {
 		}
 	}
 	return false
-}
-
-// Peer returns the address of the socket's other end, as Begin was told.
-func (j *Job) Peer() netip.Addr { return j.ask.Peer }
-
-// Rebase replaces the strings of the question by equal ones, for a caller whose first ones are about to change.
-func (j *Job) Rebase(a route.Ask) {
-	j.ask = a
-	j.decide(j.Snapshot)
 }

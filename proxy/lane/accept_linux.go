@@ -22,7 +22,6 @@ import (
 type accepting struct {
 	socket
 	listener *Listener
-	loops    *Loops
 }
 
 // batch is how many connections are accepted before others have their turn.
@@ -31,8 +30,12 @@ const batch = 16
 // breath is how long a loop accepts nothing after it could not.
 const breath = 100 * time.Millisecond
 
-// slack is by how many connections a loop may be ahead of another before it gives new ones to it.
-const slack = 4
+// slack is by how many connections a loop may be ahead of another before it gives new ones to it, and slackShare by which part of what
+// it has besides: giving one away costs more than accepting it, and connections that come and go are never even.
+const (
+	slack      = 4
+	slackShare = 4
+)
 
 func (ls *Loops) listen(fd int, listener *Listener) (stop func(), err error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
@@ -49,8 +52,9 @@ func (ls *Loops) listen(fd int, listener *Listener) (stop func(), err error) {
 		}
 		gone.Wait()
 	}
+	listener.clients.hold(lastCall{ls, listener})
 	for _, l := range ls.loops {
-		a := &accepting{socket: socket{fd: fd}, listener: listener, loops: ls}
+		a := &accepting{socket: socket{fd: fd}, listener: listener}
 		a.accepts = a
 		failed := make(chan error, 1)
 		if !l.post(func() { failed <- a.list(l) }) {
@@ -116,17 +120,18 @@ func (a *accepting) accept(l *loop) {
 		}
 		remote := fromSockaddr(&from)
 		if to := l.lighter(); to != l {
-			if to.post(func() { to.take(fd, remote, a.loops, a.listener) }) {
+			if to.post(func() { to.take(fd, remote, a.listener) }) {
 				continue
 			}
 		}
-		l.take(fd, remote, a.loops, a.listener)
+		l.take(fd, remote, a.listener)
 	}
 }
 
 // lighter returns the loop that new connections go to: this one, unless another has clearly fewer.
 func (l *loop) lighter() *loop {
-	least, number := l, l.number.Load()-slack
+	own := l.number.Load()
+	least, number := l, own-own/slackShare-slack
 	for _, other := range l.all {
 		if n := other.number.Load(); n < number {
 			least, number = other, n
@@ -136,9 +141,9 @@ func (l *loop) lighter() *loop {
 }
 
 // take serves a connection that was just accepted.
-func (l *loop) take(fd int, remote netip.AddrPort, ls *Loops, listener *Listener) {
+func (l *loop) take(fd int, remote netip.AddrPort, listener *Listener) {
 	site := listener.site.Load()
-	counted, why := listener.clients.enter(&site.Limits, remote.Addr(), lastCall{ls, listener})
+	counted, why := listener.clients.enter(&site.Limits, remote.Addr())
 	if why != "" {
 		if site.Turned != nil {
 			site.Turned(remote, why)
@@ -146,7 +151,8 @@ func (l *loop) take(fd int, remote netip.AddrPort, ls *Loops, listener *Listener
 		sysClose(fd)
 		return
 	}
-	g := &guest{counted: counted, socket: socket{fd: fd}}
+	g := l.spareGuest()
+	*g = guest{counted: counted, socket: socket{fd: fd}}
 	l.welcome(g, listener, remote)
 }
 
@@ -169,7 +175,7 @@ func (ls *Loops) adopt(c net.Conn, listener *Listener) bool {
 	}
 	remote := addrPort(c.RemoteAddr())
 	site := listener.site.Load()
-	counted, why := listener.clients.enter(&site.Limits, remote.Addr(), lastCall{ls, listener})
+	counted, why := listener.clients.enter(&site.Limits, remote.Addr())
 	if why != "" {
 		if site.Turned != nil {
 			site.Turned(remote, why)
@@ -179,9 +185,10 @@ func (ls *Loops) adopt(c net.Conn, listener *Listener) bool {
 	}
 	fd, err := cable.detach()
 	if err != nil {
-		listener.clients.leave(remote.Addr(), counted, nil)
+		listener.clients.leave(remote.Addr(), counted)
 		return false
 	}
+	listener.clients.hold(lastCall{ls, listener})
 	l := ls.loops[0].lighter()
 	g := &guest{counted: counted, socket: socket{fd: fd}, cable: cable, tls: secured}
 	if !l.post(func() {
@@ -190,7 +197,7 @@ func (ls *Loops) adopt(c net.Conn, listener *Listener) bool {
 	}) {
 		sysClose(fd)
 		cable.ended()
-		listener.clients.leave(remote.Addr(), counted, nil)
+		listener.clients.leave(remote.Addr(), counted)
 	}
 	return true
 }
@@ -205,7 +212,7 @@ type lastCall struct {
 func (c lastCall) endIdle() {
 	for _, l := range c.loops.loops {
 		l.post(func() {
-			for g := range l.guests {
+			for g := range l.each {
 				if g.machine.listener == c.listener && g.machine.state == atHead {
 					g.run()
 				}

@@ -21,7 +21,7 @@ type clients struct {
 type waker interface{ endIdle() }
 
 // enter counts a connection, or says why there may not be another one. counted is to be handed to leave.
-func (c *clients) enter(limits *Limits, from netip.Addr, w waker) (counted bool, why Turn) {
+func (c *clients) enter(limits *Limits, from netip.Addr) (counted bool, why Turn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if limits.Conns > 0 && c.total+c.lent >= limits.Conns {
@@ -35,13 +35,23 @@ func (c *clients) enter(limits *Limits, from netip.Addr, w waker) (counted bool,
 		counted = true
 	}
 	c.total++
-	if w != nil {
-		if c.wake == nil {
-			c.wake = map[waker]struct{}{}
-		}
-		c.wake[w] = struct{}{}
-	}
 	return counted, ""
+}
+
+// hold has drains ask w until release.
+func (c *clients) hold(w waker) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wake == nil {
+		c.wake = map[waker]struct{}{}
+	}
+	c.wake[w] = struct{}{}
+}
+
+func (c *clients) release(w waker) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.wake, w)
 }
 
 func (c *clients) count(from netip.Addr) {
@@ -76,14 +86,11 @@ func (c *clients) lend(limits *Limits, from netip.Addr) (gone func()) {
 	})
 }
 
-func (c *clients) leave(from netip.Addr, counted bool, w waker) {
+func (c *clients) leave(from netip.Addr, counted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if counted {
 		c.uncount(from)
-	}
-	if w != nil {
-		delete(c.wake, w)
 	}
 	if c.total--; c.total == 0 && c.none != nil {
 		close(c.none)

@@ -42,13 +42,14 @@ type member struct {
 }
 
 // errAgain says that a read would have to wait. It is a temporary error, which crypto/tls does not hold against a connection.
-var errAgain net.Error = again{}
+// It is a pointer so that comparing an error with it calls no function.
+var errAgain = &again{}
 
-type again struct{}
+type again struct{ _ byte }
 
-func (again) Error() string   { return "nothing to read yet" }
-func (again) Timeout() bool   { return false }
-func (again) Temporary() bool { return true }
+func (*again) Error() string   { return "nothing to read yet" }
+func (*again) Timeout() bool   { return false }
+func (*again) Temporary() bool { return true }
 
 // engine is what drives machines: it finds connections to members, and waits.
 type engine interface {
@@ -66,8 +67,10 @@ type engine interface {
 	stillWaits(t *turn) bool
 	// join returns head and piece in a row, or nil if there is no room in front of piece. Both may be written over.
 	join(head, piece []byte) []byte
-	// scratch returns a buffer for reading from a member, nil for one of the reader's own.
+	// scratch returns a buffer for reading from a member, intake one for reading a request, nil for one of the reader's own. They are
+	// borrowed for as long as the machine runs.
 	scratch() []byte
+	intake() []byte
 	// upload sends more of a streamed body, by exchange.pump, and tells how far it has come; endUpload ends it, so that nobody but the
 	// machine touches the exchange any more.
 	upload(t *turn) (uploaded, *dispatch.Refusal)

@@ -24,11 +24,10 @@ const (
 
 // exchange is one request on its way: what is known about it, the places it holds and the buffers it uses.
 type exchange struct {
-	site *Site
 	job  dispatch.Job
 	req  http1.Request
 	resp http1.Response
-	// text holds the request's head where the client's buffer is needed for its body.
+	// text is the request's head, of which the strings of req are parts: the client's buffer is free for what follows.
 	text []byte
 
 	// forwarded, forwardedFor, proto, host and cookies are the values of those fields; options what Connection lists.
@@ -36,26 +35,32 @@ type exchange struct {
 	options                                       message.Options
 
 	// wire is the request as sent: the head, and the body as far as it is buffered.
-	wire    []byte
-	headLen int
-	body    bodyKind
-	up      http1.Body // of the request, if it is streamed
+	wire []byte
+	out  []byte     // what the client gets next
+	up   http1.Body // of the request, if it is streamed
+	down http1.Body // of the response
+	// consumed tells that the client's body was read to its end, so that its next request can follow.
+	consumed atomic.Bool
 
-	to     egress.Target // where the present attempt leads
-	member member
-	down   http1.Body // of the response
+	course
+}
+
+// course is the part of an exchange that begins anew with every request, and keeps no memory.
+type course struct {
+	site    *Site
+	headLen int // of wire
+	body    bodyKind
+	to      egress.Target // where the present attempt leads
+	member  member
 	// begun tells that a byte of a response has come: from then on nothing can be tried again. written tells that a head was sent to the
 	// client, whole that the request's body is complete: at hand, or sent.
 	begun, written, whole bool
 	sent                  bool // a byte of the request, to the present member
 	stuck                 bool // the member takes no more of a streamed body
-	// consumed tells that the client's body was read to its end, so that its next request can follow.
-	consumed *atomic.Bool
 
-	spliced bool   // the kernel moves the response's body
-	chunks  bool   // the response's body is sent in chunks
-	interim int    // interim responses so far
-	out     []byte // what the client gets next
+	spliced bool // the kernel moves the response's body
+	chunks  bool // the response's body is sent in chunks
+	interim int  // interim responses so far
 
 	// started is when the head was complete, phase when the present wait began.
 	started, phase time.Time
@@ -66,7 +71,7 @@ type exchange struct {
 	stall          time.Duration // how long the client may take for what it gets
 }
 
-var exchanges = sync.Pool{New: func() any { return &exchange{consumed: new(atomic.Bool)} }}
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 // maxKept is the largest buffer that goes back to the pool with its exchange.
 const maxKept = 16 << 10
@@ -90,28 +95,19 @@ func (x *exchange) finish(t *turn) {
 	t.x = nil
 }
 
-// recycle keeps what can be used again.
+// recycle makes the exchange ready for another request. It keeps its memory, but for what is unusually large.
 func (x *exchange) recycle() {
-	clear(x.req.Fields)
-	clear(x.resp.Fields)
-	kept := exchange{
-		job: x.job, req: http1.Request{Fields: x.req.Fields[:0]}, resp: http1.Response{Fields: x.resp.Fields[:0]},
-		forwarded: clipped(x.forwarded), forwardedFor: clipped(x.forwardedFor), proto: clipped(x.proto), host: clipped(x.host),
-		cookies: clipped(x.cookies), options: clipped(x.options), up: x.up, down: x.down, consumed: x.consumed,
+	x.course = course{}
+	for _, list := range [...]*[]string{&x.forwarded, &x.forwardedFor, &x.proto, &x.host, &x.cookies, (*[]string)(&x.options)} {
+		*list = (*list)[:0]
 	}
-	x.consumed.Store(false)
-	for _, b := range [...]struct{ from, to *[]byte }{{&x.text, &kept.text}, {&x.wire, &kept.wire}, {&x.out, &kept.out}} {
-		if cap(*b.from) <= maxKept {
-			*b.to = (*b.from)[:0]
+	for _, b := range [...]*[]byte{&x.text, &x.wire, &x.out} {
+		if cap(*b) > maxKept {
+			*b = nil
 		}
 	}
-	*x = kept
+	x.consumed.Store(false)
 	exchanges.Put(x)
-}
-
-func clipped[S ~[]string](s S) S {
-	clear(s)
-	return s[:0]
 }
 
 // Header implements dispatch.Request.

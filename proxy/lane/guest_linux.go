@@ -22,6 +22,7 @@ type guest struct {
 	machine turn
 	socket  socket
 	timer   timer
+	place   int  // in the loop's guests
 	counted bool // by its client's address
 	queued  bool // in the loop's todo
 	stop    context.CancelFunc
@@ -42,15 +43,16 @@ func (l *loop) welcome(g *guest, listener *Listener, remote netip.AddrPort) {
 	g.machine.in.Reset(g.machine.client)
 	if err := l.add(&g.socket, both); err != nil {
 		g.socket.loop = l
-		listener.clients.leave(remote.Addr(), g.counted, nil)
+		listener.clients.leave(remote.Addr(), g.counted)
 		sysClose(g.socket.fd)
 		if g.cable != nil {
 			g.cable.ended()
 		}
 		return
 	}
-	l.guests[g] = struct{}{}
-	l.number.Add(1)
+	g.place = len(l.guests)
+	l.guests = append(l.guests, g)
+	l.number.Store(int64(len(l.guests)))
 	g.socket.readable = true
 	g.run()
 }
@@ -242,6 +244,8 @@ func (g *guest) join(head, piece []byte) []byte {
 
 func (g *guest) scratch() []byte { return g.socket.loop.buffer[headroom:] }
 
+func (g *guest) intake() []byte { return g.socket.loop.requests[:] }
+
 func (g *guest) upload(t *turn) (uploaded, *dispatch.Refusal) { return t.x.pump(t, quota) }
 
 func (g *guest) endUpload(*turn) {}
@@ -253,6 +257,10 @@ func (g *guest) leave(t *turn) {
 	g.depart()
 	if g.cable != nil {
 		g.cable.ended()
+		return
+	}
+	if l := g.socket.loop; !g.queued && len(l.spare) < spareGuests {
+		l.spare = append(l.spare, g)
 	}
 }
 
@@ -260,9 +268,37 @@ func (g *guest) leave(t *turn) {
 func (g *guest) depart() {
 	l := g.socket.loop
 	l.wheel.remove(&g.timer)
-	delete(l.guests, g)
-	l.number.Add(-1)
-	g.machine.listener.clients.leave(g.machine.remote.Addr(), g.counted, nil)
+	end := len(l.guests) - 1
+	last := l.guests[end]
+	l.guests[g.place], last.place = last, g.place
+	l.guests[end] = nil
+	l.guests = l.guests[:end]
+	l.number.Store(int64(end))
+	g.machine.listener.clients.leave(g.machine.remote.Addr(), g.counted)
+}
+
+// each yields the loop's guests, any of which may leave when it is its turn.
+func (l *loop) each(yield func(*guest) bool) {
+	for i := len(l.guests) - 1; i >= 0; i-- {
+		if i < len(l.guests) && !yield(l.guests[i]) {
+			return
+		}
+	}
+}
+
+// spareGuests is how many guests that have left are kept for others, which a loop that accepts and closes all the time would otherwise
+// leave to the garbage collector.
+const spareGuests = 256
+
+// spareGuest returns the memory for a guest. Nothing but the stack of the machine that has just come to its end may know it.
+func (l *loop) spareGuest() *guest {
+	n := len(l.spare)
+	if n == 0 {
+		return new(guest)
+	}
+	g := l.spare[n-1]
+	l.spare = l.spare[:n-1]
+	return g
 }
 
 // release implements engine: the descriptor goes back to Go's poller.

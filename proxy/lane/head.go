@@ -72,6 +72,9 @@ func (t *turn) rest(site *Site) error {
 	if t.listener.draining.Load() {
 		return errDrained
 	}
+	if buf := t.engine.intake(); buf != nil {
+		t.in.Lend(buf)
+	}
 	return t.in.Fill()
 }
 
@@ -106,7 +109,8 @@ func (t *turn) take(site *Site, head []byte) bool {
 		return t.handOver(site, len(head))
 	}
 	x := newExchange(site, t.engine.now())
-	if err := x.req.Parse(view(head), site.Limits.Head); err != nil {
+	x.text = append(x.text[:0], head...)
+	if err := x.req.Parse(view(x.text), site.Limits.Head); err != nil {
 		x.recycle()
 		return t.refuse(site, err)
 	}
@@ -126,7 +130,7 @@ func (t *turn) take(site *Site, head []byte) bool {
 	t.x = x
 	t.used, t.posted = true, x.req.Method == "POST"
 	t.last = x.req.Close || t.listener.draining.Load()
-	return t.prepare(head)
+	return t.prepare()
 }
 
 // plain reports whether the request is one that the lane serves: what it leaves out is for net/http to serve or to refuse.
@@ -189,7 +193,7 @@ func (x *exchange) listOf(name string) *[]string {
 }
 
 // prepare puts the request into the form it is sent in, to as many members as need be.
-func (t *turn) prepare(head []byte) bool {
+func (t *turn) prepare() bool {
 	x := t.x
 	x.stall = x.job.Pool.Spec.StallTimeout
 	framing := x.req.Framing()
@@ -201,9 +205,6 @@ func (t *turn) prepare(head []byte) bool {
 		x.body = buffered
 	default:
 		x.body = streamed
-	}
-	if x.body == streamed || x.body == buffered && int64(t.in.Buffered()) < framing.Length {
-		x.keepHead(head)
 	}
 	var err error
 	if x.wire, err = x.appendHead(x.wire[:0], t); err != nil {
@@ -220,21 +221,6 @@ func (t *turn) prepare(head []byte) bool {
 		x.bodyFrom = x.phase
 	}
 	return t.enter()
-}
-
-// keepHead makes the exchange independent of the client's buffer.
-func (x *exchange) keepHead(head []byte) {
-	x.text = append(x.text[:0], head...)
-	lists := [...]*[]string{&x.cookies, &x.forwarded, &x.forwardedFor, &x.host, &x.proto}
-	for _, list := range lists {
-		*list = (*list)[:0]
-	}
-	x.options = x.options[:0]
-	_ = x.req.Parse(view(x.text), x.site.Limits.Head) // it was parsed before
-	x.sort()
-	x.job.Rebase(route.Ask{
-		Host: x.req.Host, Peer: x.job.Peer(), Path: x.req.Target, Forwarded: x.forwarded, XForwardedFor: x.forwardedFor,
-	})
 }
 
 // turned tells of a connection turned away.

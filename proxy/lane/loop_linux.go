@@ -27,9 +27,10 @@ type loop struct {
 	clock   time.Time
 	wheel   wheel
 	hosts   hosts
-	guests  map[*guest]struct{} // of all listeners
-	number  atomic.Int64        // of guests, for the other loops
-	todo    []*guest            // to be run again after what else is to be done
+	guests  []*guest     // of all listeners
+	spare   []*guest     // that have left, for others
+	number  atomic.Int64 // of guests, for the other loops
+	todo    []*guest     // to be run again after what else is to be done
 	pipes   []*pipe
 	sweep   timer                          // of hosts
 	swept   map[*pool.Table]*pool.Snapshot // what they were held against last
@@ -37,6 +38,8 @@ type loop struct {
 	breath  timer // of those
 	// buffer is what members' responses are read into; heads are written in front of their bodies.
 	buffer [headroom + 64<<10]byte
+	// requests is what clients' requests are read into.
+	requests [16 << 10]byte
 
 	mu      sync.Mutex
 	inbox   []func() // what others have for it, to be run by its thread
@@ -55,7 +58,7 @@ const spin = 5 * time.Millisecond
 func NewLoops(n int) (*Loops, error) {
 	ls := &Loops{loops: make([]*loop, n)}
 	for i := range ls.loops {
-		l := &loop{all: ls.loops, guests: map[*guest]struct{}{}, clock: time.Now(), hosts: hosts{}, swept: map[*pool.Table]*pool.Snapshot{}}
+		l := &loop{all: ls.loops, clock: time.Now(), hosts: hosts{}, swept: map[*pool.Table]*pool.Snapshot{}}
 		ls.loops[i] = l
 		if err := l.open(); err != nil {
 			ls.close()
@@ -106,8 +109,6 @@ func (ls *Loops) run(ctx context.Context) error {
 
 // run serves until ctx ends.
 func (l *loop) run(ctx context.Context) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	stop := context.AfterFunc(ctx, func() { l.post(func() {}) })
 	defer stop()
 	events := make([]unix.EpollEvent, 256)
@@ -275,14 +276,14 @@ func (l *loop) deliver() {
 
 // end closes everything.
 func (l *loop) end() {
-	for g := range l.guests {
+	for g := range l.each {
 		g.machine.gone = true
 		g.cancel()
 		g.run()
 	}
 	l.waiting.Wait() // they post what they have, which closes the rest
 	l.deliver()
-	for g := range l.guests {
+	for g := range l.each {
 		g.machine.gone = true
 		g.run()
 	}
@@ -290,7 +291,7 @@ func (l *loop) end() {
 	l.ended = true
 	l.mu.Unlock()
 	l.deliver()
-	for g := range l.guests { // of what was posted last
+	for g := range l.each { // of what was posted last
 		g.machine.gone = true
 		g.run()
 	}

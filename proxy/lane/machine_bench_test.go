@@ -58,6 +58,7 @@ func (m *memory) await(*turn, time.Time, time.Duration)           {}
 func (m *memory) stillWaits(*turn) bool                           { return false }
 func (m *memory) join(head, piece []byte) []byte                  { return append(head, piece...) }
 func (m *memory) scratch() []byte                                 { return m.buffer[:] }
+func (m *memory) intake() []byte                                  { return nil }
 func (m *memory) upload(*turn) (uploaded, *dispatch.Refusal)      { return uploadWaits, nil }
 func (m *memory) endUpload(*turn)                                 {}
 func (m *memory) leave(*turn)                                     {}

@@ -31,6 +31,7 @@ type script struct {
 	over    bool
 	yielded bool
 	calls   int
+	lent    [2][600]byte // to the machine while it runs, small enough to be outgrown
 }
 
 // scriptedConn is one connection of a script.
@@ -111,7 +112,8 @@ func (s *script) keep(_ *turn, m member, _ time.Duration)      { m.Close() }
 func (s *script) await(*turn, time.Time, time.Duration)        {}
 func (s *script) stillWaits(*turn) bool                        { return false }
 func (s *script) join(head, piece []byte) []byte               { return nil }
-func (s *script) scratch() []byte                              { return nil }
+func (s *script) scratch() []byte                              { return s.lent[0][:] }
+func (s *script) intake() []byte                               { return s.lent[1][:] }
 func (s *script) upload(t *turn) (uploaded, *dispatch.Refusal) { return t.x.pump(t, quota) }
 func (s *script) endUpload(*turn)                              {}
 func (s *script) leave(*turn)                                  { s.over = true; s.client.ended = true }
@@ -143,6 +145,11 @@ func play(table *pool.Table, request, answer string, closes bool, split []byte) 
 		s.yielded = false
 		state := s.t.state
 		s.t.run()
+		for i := range s.lent { // what was borrowed is the next machine's
+			for k := range s.lent[i] {
+				s.lent[i][k] = '!'
+			}
+		}
 		after := s.moved()
 		if s.calls++; before == after && state == s.t.state && !s.yielded {
 			quiet++

@@ -32,13 +32,15 @@ func (l *Listener) Serve(c net.Conn) {
 	p.idling.client = &p.client
 	p.in.Reset(&p.client)
 	site := l.site.Load()
-	counted, why := l.clients.enter(&site.Limits, p.remote.Addr(), p)
+	counted, why := l.clients.enter(&site.Limits, p.remote.Addr())
 	if why != "" {
 		p.turned(site, why)
 		c.Close()
 		return
 	}
-	defer l.clients.leave(p.remote.Addr(), counted, p)
+	defer l.clients.leave(p.remote.Addr(), counted)
+	l.clients.hold(p)
+	defer l.clients.release(p)
 	for p.state != over {
 		p.run()
 	}
@@ -107,6 +109,8 @@ func (p *portable) stillWaits(t *turn) bool {
 func (p *portable) join(head, piece []byte) []byte { return nil }
 
 func (p *portable) scratch() []byte { return nil }
+
+func (p *portable) intake() []byte { return nil }
 
 func (p *portable) leave(*turn) { p.client.Conn.Close() }
 

@@ -53,10 +53,11 @@ type turn struct {
 	idling *idling
 }
 
-// run goes on as far as possible. It borrows the engine's buffer for as long.
+// run goes on as far as possible. It borrows the engine's buffers for as long.
 func (t *turn) run() {
 	for t.step() {
 	}
+	t.in.Settle()
 	if t.x != nil && t.x.member.conn != nil {
 		t.x.member.in.Settle()
 	}
