@@ -47,12 +47,18 @@ func ValidValue[T text](s T) bool { return all(s, valueByte) }
 func ValidTarget[T text](s T) bool { return len(s) > 0 && all(s, targetByte) }
 
 // lower is ASCII lower case; other bytes stay as they are.
-func lower(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		return c + ('a' - 'A')
+func lower(c byte) byte { return lowered[c] }
+
+var lowered = func() (table [256]byte) {
+	for i := range 256 {
+		c := byte(i)
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		table[i] = c
 	}
-	return c
-}
+	return table
+}()
 
 // EqualFold reports whether name is word, which must be in lower case, whatever the case of name's ASCII letters.
 func EqualFold[T text](name T, word string) bool {

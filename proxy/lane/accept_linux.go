@@ -24,8 +24,9 @@ type accepting struct {
 	listener *Listener
 }
 
-// batch is how many connections are accepted before others have their turn.
-const batch = 16
+// acceptShare is how many events of a turn there are to one connection that is accepted in it, beside the first: a turn that is short
+// costs less than asking once more in vain, and one that is long must not let newcomers wait.
+const acceptShare = 4
 
 // breath is how long a loop accepts nothing after it could not.
 const breath = 100 * time.Millisecond
@@ -103,10 +104,10 @@ func (l *loop) rested() {
 	}
 }
 
-// accept takes the connections that wait.
+// accept takes connections that wait. Those it leaves are told of again.
 func (a *accepting) accept(l *loop) {
 	var from syscall.RawSockaddrAny
-	for range batch {
+	for range 1 + l.events/acceptShare {
 		fd, err := sysAccept(a.fd, &from)
 		switch {
 		case err == nil:

@@ -53,7 +53,9 @@ func (l *loop) welcome(g *guest, listener *Listener, remote netip.AddrPort) {
 	g.place = len(l.guests)
 	l.guests = append(l.guests, g)
 	l.number.Store(int64(len(l.guests)))
-	g.socket.readable = true
+	// What a wrapper has read ahead nobody else will tell of. Of what is in the socket epoll tells, and a request seldom comes as soon as
+	// its connection: trying would be a system call for nothing.
+	g.socket.readable = g.cable != nil
 	g.run()
 }
 

@@ -25,6 +25,7 @@ type loop struct {
 	sockets []*socket // by descriptor
 	turns   uint32
 	clock   time.Time
+	events  int // of the present turn
 	wheel   wheel
 	hosts   hosts
 	guests  []*guest     // of all listeners
@@ -115,7 +116,7 @@ func (l *loop) run(ctx context.Context) error {
 	l.wheel.set(&l.sweep, l.clock, hostSweep)
 	for ctx.Err() == nil {
 		n := l.wait(events)
-		l.clock = time.Now()
+		l.clock, l.events = time.Now(), n
 		for i := range events[:n] {
 			l.dispatch(&events[i])
 		}

@@ -22,10 +22,11 @@ var first, within = func() (first, within [256]byte) {
 
 // appendName appends a field's name in the form that net/http gives it, so that members and clients see the same through every door.
 func appendName(dst []byte, name string) []byte {
+	dst = append(dst, name...)
 	table := &first
-	for i := range len(name) {
-		c := name[i]
-		dst = append(dst, table[c])
+	written := dst[len(dst)-len(name):]
+	for i, c := range written {
+		written[i] = table[c]
 		table = &within
 		if c == '-' {
 			table = &first
