@@ -10,7 +10,7 @@ CONCURRENT = ./discovery/... ./proxy/... ./healer/... ./admin/...
 # a time runs out while a worker is busy (go.dev/issue/75804).
 FUZZTIME = 20000x
 
-.PHONY: build test require vet race fuzz bench soak lab faults lab-faults ci
+.PHONY: build test require vet race fuzz bench profile soak lab faults lab-faults ci
 
 build:
 	go build -o bin/fairlead ./cmd/fairlead
@@ -41,6 +41,12 @@ fuzz:
 bench:
 	@for dir in tools/bench/*/; do echo "== $$dir"; go run "./$$dir" || exit 1; done
 	go test -run '^$$' -bench 'BuildOneChange|LoadChoose|Respond' ./proxy/pool ./proxy/balance ./proxy/nameserver
+
+# Profiles the lane's engines and net/http under load. go build makes of it a program that takes a few percent less CPU (go.dev/doc/pgo):
+# to be taken again when the way of a request has changed much.
+profile:
+	go run ./tools/bench/http -check=false -peers fairlead-loop,fairlead-portable,fairlead-off -rounds 1 -seconds 8 \
+		-scenarios keepalive,headers,16k,tls,handshake,connection -profile cmd/fairlead/default.pgo
 
 # Ten minutes of mixed load on each of the lane's engines, while members come, go, drain and die and the configuration is loaded twice a
 # minute. The test that CI runs is shorter.

@@ -79,10 +79,32 @@ const maxKept = 16 << 10
 // errGone is why a client's connection ended where the engine saw it end.
 var errGone = errors.New("its connection is closed")
 
-func newExchange(site *Site, now time.Time) *exchange {
-	x := exchanges.Get().(*exchange)
+// keptExchanges is how many of the exchanges that are over a stock holds back from the pool.
+const keptExchanges = 64
+
+// stock holds exchanges that are over, for machines that are run by one goroutine: it needs none of the pool's care. The nil stock is the
+// pool alone.
+type stock struct{ spare []*exchange }
+
+func (s *stock) take(site *Site, now time.Time) *exchange {
+	var x *exchange
+	if s != nil && len(s.spare) > 0 {
+		end := len(s.spare) - 1
+		x, s.spare = s.spare[end], s.spare[:end]
+	} else {
+		x = exchanges.Get().(*exchange)
+	}
 	x.site, x.started, x.phase = site, now, now
 	return x
+}
+
+func (s *stock) put(x *exchange) {
+	x.recycle()
+	if s != nil && len(s.spare) < keptExchanges {
+		s.spare = append(s.spare, x)
+		return
+	}
+	exchanges.Put(x)
 }
 
 // finish ends the exchange: it gives back the places it holds, tells whom it concerns, and is over.
@@ -91,7 +113,7 @@ func (x *exchange) finish(t *turn) {
 		x.report(t)
 	}
 	x.job.End()
-	x.recycle()
+	t.stock.put(x)
 	t.x = nil
 }
 
@@ -107,7 +129,6 @@ func (x *exchange) recycle() {
 		}
 	}
 	x.consumed.Store(false)
-	exchanges.Put(x)
 }
 
 // Header implements dispatch.Request.

@@ -33,7 +33,7 @@ type guest struct {
 // welcome makes a socket the guest of a loop. It runs on the loop's thread.
 func (l *loop) welcome(g *guest, listener *Listener, remote netip.AddrPort) {
 	g.machine = turn{
-		listener: listener, engine: g, client: g.client(), remote: remote,
+		listener: listener, engine: g, stock: &l.stock, client: g.client(), remote: remote,
 		secure: g.tls != nil,
 	}
 	if g.tls != nil {

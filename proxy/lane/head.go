@@ -108,14 +108,14 @@ func (t *turn) take(site *Site, head []byte) bool {
 	if string(head) == preface && !t.used {
 		return t.handOver(site, len(head))
 	}
-	x := newExchange(site, t.engine.now())
+	x := t.stock.take(site, t.engine.now())
 	x.text = append(x.text[:0], head...)
 	if err := x.req.Parse(view(x.text), site.Limits.Head); err != nil {
-		x.recycle()
+		t.stock.put(x)
 		return t.refuse(site, err)
 	}
 	if !x.plain() || !site.Serves(x.req.Host, t.sni) {
-		x.recycle()
+		t.stock.put(x)
 		return t.handOver(site, len(head))
 	}
 	x.sort()
@@ -124,7 +124,7 @@ func (t *turn) take(site *Site, head []byte) bool {
 	})
 	if x.job.Decision.Code != route.OK || dispatch.SpeaksH2C(x.job.Pool.Spec, 1, "") {
 		x.job.End()
-		x.recycle()
+		t.stock.put(x)
 		return t.handOver(site, len(head))
 	}
 	t.x = x

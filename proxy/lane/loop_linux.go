@@ -28,8 +28,9 @@ type loop struct {
 	events  int // of the present turn
 	wheel   wheel
 	hosts   hosts
-	guests  []*guest     // of all listeners
-	spare   []*guest     // that have left, for others
+	guests  []*guest // of all listeners
+	spare   []*guest // that have left, for others
+	stock   stock
 	number  atomic.Int64 // of guests, for the other loops
 	todo    []*guest     // to be run again after what else is to be done
 	pipes   []*pipe

@@ -29,6 +29,7 @@ const (
 type turn struct {
 	listener *Listener
 	engine   engine
+	stock    *stock
 	client   client
 	in       http1.Reader // of the client's connection
 	remote   netip.AddrPort

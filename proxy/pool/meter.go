@@ -15,6 +15,7 @@ type Meter struct {
 	Failures atomic.Uint64 // of those, the ones that passive checks count as failed
 	ewma     atomic.Uint64 // float64 bits, nanoseconds
 	stamp    atomic.Int64  // monotonic nanoseconds of the last observation
+	_        [24]byte      // fills a cache line, so that members of one pool do not share one
 }
 
 // Acquire takes one place of the member, unless limit (0: none) is reached. Every true is paid back with Release.

@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -104,6 +105,24 @@ func TestScenarios(t *testing.T) {
 		if each, before := idleMemory(t.Context(), t, p, s, 300, door); name == "TLS" && each <= 0 || before <= 0 {
 			t.Errorf("an idle connection by %s takes %.0f bytes beside %.0f", name, each, before)
 		}
+	}
+}
+
+// TestProfiles looks for the engine in a profile of what was measured.
+func TestProfiles(t *testing.T) {
+	lab.Require(t, "nginx", "wrk")
+	s := newSettings(t, 1, 1)
+	startMembers(t.Context(), t, s)
+	p, err := knownPeer(t, "fairlead-loop", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, file := &profiles{dir: t.TempDir()}, filepath.Join(t.TempDir(), "merged")
+	measureLoad(t.Context(), t, scenarios()[0], []*peer{p}, s, 2, time.Second, taken)
+	taken.merge(t.Context(), t, file)
+	out, err := exec.Command("go", "tool", "pprof", "-top", file).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "proxy/lane.") || len(taken.files) != 2 {
+		t.Errorf("%v, of %d profiles:\n%s", err, len(taken.files), out)
 	}
 }
 

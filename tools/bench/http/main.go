@@ -25,6 +25,7 @@ var (
 	choice   = flag.String("scenarios", "", "the scenarios to measure, by commas (all)")
 	proxies  = flag.String("peers", "", "the proxies to measure, by commas (all that are here)")
 	check    = flag.Bool("check", true, "exit with 1 if a bound is missed")
+	profile  = flag.String("profile", "", "write a CPU profile of Fairlead under these loads to this file, for building it; the figures are higher meanwhile")
 	programs = given{}
 )
 
@@ -48,11 +49,18 @@ func main() {
 			titles = append(titles, p.title(ctx, s.at(tb)))
 		}
 		printMachine(titles)
+		var taken *profiles
+		if *profile != "" {
+			taken = &profiles{dir: tb.TempDir()}
+		}
 		of := map[string]samples{}
 		for _, one := range scenarios() {
 			if wanted[one.name] {
-				of[one.name] = measureLoad(ctx, tb, one, peers, s)
+				of[one.name] = measureLoad(ctx, tb, one, peers, s, *rounds, time.Duration(*seconds)*time.Second, taken)
 			}
+		}
+		if taken != nil {
+			taken.merge(ctx, tb, *profile)
 		}
 		measureIdle(ctx, tb, peers, s.with(tb, 1), wanted, of)
 		if missed := printBounds(of); missed > 0 && *check {
@@ -62,7 +70,7 @@ func main() {
 }
 
 // measureLoad starts the peers, makes sure that they serve the same, and measures them in turn.
-func measureLoad(ctx context.Context, tb lab.TB, one scenario, peers []*peer, s settings) samples {
+func measureLoad(ctx context.Context, tb lab.TB, one scenario, peers []*peer, s settings, rounds int, d time.Duration, taken *profiles) samples {
 	runs := map[string]*process{}
 	for _, p := range peers {
 		runs[p.name] = p.start(ctx, tb, s)
@@ -77,9 +85,13 @@ func measureLoad(ctx context.Context, tb lab.TB, one scenario, peers []*peer, s 
 		tb.Fatalf("%v", err)
 	}
 	out := samples{}
-	for range *rounds {
+	for range rounds {
 		for _, p := range peers {
-			out[p.name] = append(out[p.name], measure(ctx, tb, one, runs[p.name], time.Duration(*seconds)*time.Second))
+			wait := taken.during(ctx, runs[p.name], d)
+			out[p.name] = append(out[p.name], measure(ctx, tb, one, runs[p.name], d))
+			if err := wait(); err != nil {
+				tb.Fatalf("taking a profile of %s: %v", p.name, err)
+			}
 		}
 	}
 	after, err := lab.ReadProcessors()
