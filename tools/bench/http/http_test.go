@@ -3,11 +3,13 @@ package main
 import (
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/pprof/profile"
 
 	"github.com/fairlead/fairlead/tools/lab"
 )
@@ -117,12 +119,23 @@ func TestProfiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken, file := &profiles{dir: t.TempDir()}, filepath.Join(t.TempDir(), "merged")
+	taken, file := new(profiles), filepath.Join(t.TempDir(), "merged")
 	measureLoad(t.Context(), t, scenarios()[0], []*peer{p}, s, 2, time.Second, taken)
-	taken.merge(t.Context(), t, file)
-	out, err := exec.Command("go", "tool", "pprof", "-top", file).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "proxy/lane.") || len(taken.files) != 2 {
-		t.Errorf("%v, of %d profiles:\n%s", err, len(taken.files), out)
+	taken.merge(t, file)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged, err := profile.ParseData(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := slices.ContainsFunc(merged.Function, func(f *profile.Function) bool { return strings.Contains(f.Name, "proxy/lane.") })
+	if !served || len(taken.taken) != 2 || merged.DurationNanos < int64(2*time.Second) {
+		t.Errorf("%d profiles, of the engine: %t\n%s", len(taken.taken), served, merged)
+	}
+	if dir, err := os.Getwd(); err != nil || strings.Contains(merged.String(), filepath.Dir(dir)) {
+		t.Errorf("the profile tells where it was made (%v)", err)
 	}
 }
 

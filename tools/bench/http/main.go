@@ -16,17 +16,17 @@ import (
 )
 
 var (
-	rounds   = flag.Int("rounds", 5, "interleaved rounds")
-	seconds  = flag.Int("seconds", 3, "length of one measurement")
-	members  = flag.Int("members", 3, "members behind each proxy")
-	domains  = flag.Int("domains", 10_000, "domains in Fairlead's catalogue")
-	rate     = flag.Int("rate", 8000, "requests per second of the scenario rate")
-	idle     = flag.Int("idle", 1000, "connections of the scenarios idle and idle-tls")
-	choice   = flag.String("scenarios", "", "the scenarios to measure, by commas (all)")
-	proxies  = flag.String("peers", "", "the proxies to measure, by commas (all that are here)")
-	check    = flag.Bool("check", true, "exit with 1 if a bound is missed")
-	profile  = flag.String("profile", "", "write a CPU profile of Fairlead under these loads to this file, for building it; the figures are higher meanwhile")
-	programs = given{}
+	rounds    = flag.Int("rounds", 5, "interleaved rounds")
+	seconds   = flag.Int("seconds", 3, "length of one measurement")
+	members   = flag.Int("members", 3, "members behind each proxy")
+	domains   = flag.Int("domains", 10_000, "domains in Fairlead's catalogue")
+	rate      = flag.Int("rate", 8000, "requests per second of the scenario rate")
+	idle      = flag.Int("idle", 1000, "connections of the scenarios idle and idle-tls")
+	choice    = flag.String("scenarios", "", "the scenarios to measure, by commas (all)")
+	proxies   = flag.String("peers", "", "the proxies to measure, by commas (all that are here)")
+	check     = flag.Bool("check", true, "exit with 1 if a bound is missed")
+	profileTo = flag.String("profile", "", "write a CPU profile of Fairlead under these loads to this file, for building it; the figures are higher meanwhile")
+	programs  = given{}
 )
 
 func main() {
@@ -50,8 +50,8 @@ func main() {
 		}
 		printMachine(titles)
 		var taken *profiles
-		if *profile != "" {
-			taken = &profiles{dir: tb.TempDir()}
+		if *profileTo != "" {
+			taken = new(profiles)
 		}
 		of := map[string]samples{}
 		for _, one := range scenarios() {
@@ -60,7 +60,7 @@ func main() {
 			}
 		}
 		if taken != nil {
-			taken.merge(ctx, tb, *profile)
+			taken.merge(tb, *profileTo)
 		}
 		measureIdle(ctx, tb, peers, s.with(tb, 1), wanted, of)
 		if missed := printBounds(of); missed > 0 && *check {

@@ -1,71 +1,75 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"time"
+
+	"github.com/google/pprof/profile"
 
 	"github.com/fairlead/fairlead/tools/lab"
 )
 
 // profiles are CPU profiles of Fairlead under the loads that are measured, of which go build makes the program faster
 // (go.dev/doc/pgo).
-type profiles struct {
-	dir   string
-	files []string
-}
+type profiles struct{ taken []*profile.Profile }
 
 // during takes a profile of a process for so long and returns how to wait for it. Nothing but Fairlead is looked at.
 func (p *profiles) during(ctx context.Context, r *process, d time.Duration) (wait func() error) {
 	if p == nil || r.engine == "" {
 		return func() error { return nil }
 	}
-	file := filepath.Join(p.dir, fmt.Sprint(len(p.files)))
-	p.files = append(p.files, file)
 	failed := make(chan error, 1)
 	go func() {
-		failed <- fetch(ctx, r.Admin.URL(fmt.Sprint("/debug/pprof/profile?seconds=", d.Seconds())), file)
+		one, err := fetchProfile(ctx, r.Admin.URL(fmt.Sprint("/debug/pprof/profile?seconds=", d.Seconds())))
+		if err == nil {
+			p.taken = append(p.taken, one)
+		}
+		failed <- err
 	}()
 	return func() error { return <-failed }
 }
 
-// fetch stores what a URL answers.
-func fetch(ctx context.Context, url, file string) error {
+func fetchProfile(ctx context.Context, url string) (*profile.Profile, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %s", url, resp.Status, text)
+		return nil, fmt.Errorf("%s: %s", url, resp.Status)
 	}
-	return os.WriteFile(file, text, 0o600)
+	return profile.Parse(resp.Body)
 }
 
-// merge writes the sum of all profiles to a file.
-func (p *profiles) merge(ctx context.Context, tb lab.TB, file string) {
+// merge writes the sum of all profiles to a file, without the paths of this machine, which go build has no use for.
+func (p *profiles) merge(tb lab.TB, file string) {
 	tb.Helper()
-	if len(p.files) == 0 {
+	if len(p.taken) == 0 {
 		tb.Fatalf("there is no profile: nothing of Fairlead was measured")
 	}
-	var complaints bytes.Buffer
-	cmd := exec.CommandContext(ctx, "go", append([]string{"tool", "pprof", "-proto", "-output", file}, p.files...)...)
-	cmd.Stderr = &complaints
-	if err := cmd.Run(); err != nil {
-		tb.Fatalf("merging the profiles: %v\n%s", err, &complaints)
+	sum, err := profile.Merge(p.taken)
+	if err != nil {
+		tb.Fatalf("merging the profiles: %v", err)
+	}
+	for _, f := range sum.Function {
+		f.Filename = ""
+	}
+	for _, m := range sum.Mapping {
+		m.File = ""
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		tb.Fatalf("%v", err)
+	}
+	if err := errors.Join(sum.Write(out), out.Close()); err != nil {
+		tb.Fatalf("writing the profile: %v", err)
 	}
 }
