@@ -81,7 +81,7 @@ func (l *listener) take(c net.Conn) {
 
 // serve serves a connection by a loop if there are loops and they can have it, and by a goroutine otherwise.
 func (l *listener) serve(c net.Conn) {
-	if loops := l.wrapper.loops; loops == nil || !loops.Adopt(c, l.group.lane) {
+	if loops := l.wrapper.loops; loops == nil || l.wrapper.fallen.Load() || !loops.Adopt(c, l.group.lane) {
 		go l.group.lane.Serve(c)
 	}
 }

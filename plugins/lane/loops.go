@@ -50,7 +50,7 @@ func (g *group) acceptByLoops(l *listener) {
 	}
 	fd, err := socket.Lend()
 	if err != nil {
-		l.wrapper.log.Warn("the lane's loops cannot accept: its portable engine does", "error", err)
+		l.wrapper.fall(err)
 		return
 	}
 	if g.stop != nil {
@@ -66,7 +66,7 @@ func (w *Wrapper) accept(fd int, socket network.Socket, lane *door.Listener) (st
 	go func() {
 		end, err := w.loops.Listen(fd, lane)
 		if err != nil {
-			w.log.Warn("the lane's loops cannot accept: its portable engine does", "error", err)
+			w.fall(err)
 			socket.Reclaim()
 			end = func() {}
 		}
@@ -76,6 +76,12 @@ func (w *Wrapper) accept(fd int, socket network.Socket, lane *door.Listener) (st
 		(<-ready)()
 		syscall.Close(fd)
 	}
+}
+
+// fall leaves the server to the portable engine.
+func (w *Wrapper) fall(why error) {
+	w.fallen.Store(true)
+	w.log.Warn("the lane's loops cannot accept: its portable engine serves", "server", w.server.Name(), "error", why)
 }
 
 // own makes a connection that a loop has accepted one of the newest listener's.

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -29,6 +30,7 @@ type Wrapper struct {
 	rules  rules
 	off    bool
 	loops  *door.Loops // nil on the portable engine
+	fallen atomic.Bool // the loops cannot accept at one of the addresses, and serve none of the server's connections
 
 	access  *accessLog                   // nil without one
 	metrics func() (*httpMetrics, error) // nil without them
@@ -172,7 +174,7 @@ func (w *Wrapper) explain(host string) (all []route.ExplainedLane) {
 // engine is what serves: loops take no connections that are more than TCP and TLS, such as those of the PROXY protocol.
 func (w *Wrapper) engine() string {
 	more := func(before caddy.ListenerWrapper) bool { return moduleName(before) != "tls" }
-	if w.loops == nil || slices.ContainsFunc(w.rules.before, more) {
+	if w.loops == nil || w.fallen.Load() || slices.ContainsFunc(w.rules.before, more) {
 		return app.LanePortable
 	}
 	return app.LaneLoop
