@@ -65,7 +65,7 @@ var doors = []struct {
 var pure = []string{"discovery", "proxy/pool", "proxy/balance", "proxy/route", "healer"}
 
 // leaves import nothing of this module.
-var leaves = []string{"discovery/state", "proxy/http1", "proxy/direct"}
+var leaves = []string{"discovery/state", "discovery/strictjson", "proxy/http1", "proxy/direct"}
 
 // below names the one package beneath itself that the root package of a folder may import: its adapters import it instead.
 var below = map[string]string{"discovery": "discovery/state", "healer": ""}
