@@ -72,7 +72,7 @@ func (ls *Loops) listen(fd int, listener *Listener) (stop func(), err error) {
 	return stop, nil
 }
 
-// leave stops accepting, on the loop's thread.
+// leave stops accepting, on the loop's goroutine.
 func (a *accepting) leave() {
 	a.unlist()
 	a.loop.resting = slices.DeleteFunc(a.loop.resting, func(other *accepting) bool { return other == a })

@@ -73,7 +73,7 @@ func arrived(t testing.TB, c syscall.Conn) (n int) {
 type gate struct {
 	reached, open chan struct{}
 	late          chan []int   // what count returned when the late request's turn came
-	count         func() []int // on the loop's thread
+	count         func() []int // on the loop's goroutine
 }
 
 func newGate() *gate {

@@ -30,7 +30,7 @@ type guest struct {
 	tls     *tls.Conn
 }
 
-// welcome makes a socket the guest of a loop. It runs on the loop's thread.
+// welcome makes a socket the guest of a loop. It runs on the loop's goroutine.
 func (l *loop) welcome(g *guest, listener *Listener, remote netip.AddrPort) {
 	g.machine = turn{
 		listener: listener, engine: g, stock: &l.stock, client: g.client(), remote: remote,
@@ -180,7 +180,7 @@ func dialFD(ctx context.Context, transport *egress.Transport, to *egress.Target)
 	return dupOf(c.TCPConn)
 }
 
-// dialled goes on with a connection to a member, on the loop's thread.
+// dialled goes on with a connection to a member, on the loop's goroutine.
 func (g *guest) dialled(c *host, fd int, err error) {
 	g.stop = nil
 	if err != nil {

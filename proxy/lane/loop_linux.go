@@ -17,7 +17,8 @@ import (
 	"github.com/fairlead/fairlead/proxy/pool"
 )
 
-// loop serves its connections with one thread.
+// loop serves its connections with one goroutine. It is not locked to a thread: whenever Go preempts it, which it does every 10 ms, that
+// would cost waking another thread and being woken by it.
 type loop struct {
 	all     []*loop // of the process
 	epoll   int
@@ -44,7 +45,7 @@ type loop struct {
 	requests [16 << 10]byte
 
 	mu      sync.Mutex
-	inbox   []func() // what others have for it, to be run by its thread
+	inbox   []func() // what others have for it, to be run by its goroutine
 	ended   bool
 	waiting sync.WaitGroup // goroutines that dial or wait for a place
 }
@@ -248,7 +249,7 @@ func (l *loop) forget(s *socket) {
 	}
 }
 
-// post has f run by the loop's thread. It reports false when the loop has ended.
+// post has f run by the loop's goroutine. It reports false when the loop has ended.
 func (l *loop) post(f func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
