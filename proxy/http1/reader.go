@@ -94,9 +94,10 @@ func (b *Reader) Fill() error {
 	return err
 }
 
-// Lend makes the reader use buf, of a size that none of its own buffers has, if it holds no buffer. The lender takes it back by Settle.
+// Lend makes the reader use buf, of a size that none of its own buffers has, if it holds no buffer. The lender takes it back by Settle;
+// one that has none lends nil.
 func (b *Reader) Lend(buf []byte) {
-	if b.buf == nil {
+	if b.buf == nil && buf != nil {
 		b.buf, b.lent = buf, true
 	}
 }

@@ -25,9 +25,7 @@ func (t *turn) readAnswer() bool {
 	if !t.progress() {
 		return true
 	}
-	if buf := t.engine.scratch(); buf != nil {
-		x.member.in.Lend(buf)
-	}
+	x.member.in.Lend(t.engine.scratch())
 	for {
 		if t.client.Pending() {
 			return false // an interim response

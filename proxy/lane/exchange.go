@@ -73,8 +73,11 @@ type course struct {
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-// maxKept is the largest buffer that goes back to the pool with its exchange.
-const maxKept = 16 << 10
+const (
+	// maxKept is the largest buffer that an exchange keeps for the next request, maxFields the longest list of fields or of their values.
+	maxKept   = 16 << 10
+	maxFields = 128
+)
 
 // errGone is why a client's connection ended where the engine saw it end.
 var errGone = errors.New("its connection is closed")
@@ -120,15 +123,26 @@ func (x *exchange) finish(t *turn) {
 // recycle makes the exchange ready for another request. It keeps its memory, but for what is unusually large.
 func (x *exchange) recycle() {
 	x.course = course{}
+	x.req = http1.Request{Fields: emptied(x.req.Fields)}
+	x.resp = http1.Response{Fields: emptied(x.resp.Fields)}
 	for _, list := range [...]*[]string{&x.forwarded, &x.forwardedFor, &x.proto, &x.host, &x.cookies, (*[]string)(&x.options)} {
-		*list = (*list)[:0]
+		*list = emptied(*list)
 	}
 	for _, b := range [...]*[]byte{&x.text, &x.wire, &x.out} {
-		if cap(*b) > maxKept {
+		if *b = (*b)[:0]; cap(*b) > maxKept {
 			*b = nil
 		}
 	}
 	x.consumed.Store(false)
+}
+
+// emptied returns s without its elements, whose strings would hold a buffer that is given up, and without its memory if that is large.
+func emptied[S ~[]E, E any](s S) S {
+	if cap(s) > maxFields {
+		return nil
+	}
+	clear(s)
+	return s[:0]
 }
 
 // Header implements dispatch.Request.

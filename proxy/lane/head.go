@@ -72,9 +72,7 @@ func (t *turn) rest(site *Site) error {
 	if t.listener.draining.Load() {
 		return errDrained
 	}
-	if buf := t.engine.intake(); buf != nil {
-		t.in.Lend(buf)
-	}
+	t.in.Lend(t.engine.intake())
 	return t.in.Fill()
 }
 

@@ -35,9 +35,7 @@ func (t *turn) relay() bool {
 	if !t.progress() {
 		return true
 	}
-	if buf := t.engine.scratch(); buf != nil {
-		x.member.in.Lend(buf)
-	}
+	x.member.in.Lend(t.engine.scratch())
 	for moved := 0; ; {
 		if t.gone {
 			return true

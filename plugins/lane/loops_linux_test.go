@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 package lane
 
 import (
@@ -47,7 +49,7 @@ var _ network.Socket = (*unfit)(nil)
 func TestLoopsThatCannotAccept(t *testing.T) {
 	ls, err := loops()
 	if err != nil {
-		t.Skip(err) // there are none on this system
+		t.Fatal(err)
 	}
 	for name, file := range map[string]string{"no descriptor": "", "epoll refuses": filepath.Join(t.TempDir(), "file")} {
 		t.Run(name, func(t *testing.T) {
