@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"time"
 
@@ -24,29 +23,15 @@ func (p *profiles) during(ctx context.Context, r *process, d time.Duration) (wai
 	}
 	failed := make(chan error, 1)
 	go func() {
-		one, err := fetchProfile(ctx, r.Admin.URL(fmt.Sprint("/debug/pprof/profile?seconds=", d.Seconds())))
+		text, err := r.ask(ctx, fmt.Sprint("/debug/pprof/profile?seconds=", d.Seconds()))
 		if err == nil {
+			var one *profile.Profile
+			one, err = profile.ParseData(text)
 			p.taken = append(p.taken, one)
 		}
 		failed <- err
 	}()
 	return func() error { return <-failed }
-}
-
-func fetchProfile(ctx context.Context, url string) (*profile.Profile, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s", url, resp.Status)
-	}
-	return profile.Parse(resp.Body)
 }
 
 // merge writes the sum of all profiles to a file, without the paths of this machine, which go build has no use for.

@@ -79,15 +79,10 @@ func verify(ctx context.Context, r *process) error {
 
 // checkEngine asks Fairlead by which engine of the lane it serves; those without any are off.
 func checkEngine(ctx context.Context, r *process) error {
-	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+r.Admin.String()+"/fairlead/explain?host="+host, nil)
+	body, err := r.ask(ctx, "/fairlead/explain?host="+host)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
 	var explained struct {
 		Lane []struct {
 			Listen         []string
@@ -95,7 +90,7 @@ func checkEngine(ctx context.Context, r *process) error {
 			Reason, Engine string
 		}
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&explained); err != nil {
+	if err := json.Unmarshal(body, &explained); err != nil {
 		return fmt.Errorf("asking for the engine: %w", err)
 	}
 	if want := len(r.Doors()); len(explained.Lane) != want {
