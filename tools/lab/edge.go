@@ -192,7 +192,12 @@ func (e *Edge) Reload() error {
 func (e *Edge) Get(path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", e.Admin+path, nil)
+	return Fetch(ctx, e.Admin+path)
+}
+
+// Fetch reads what a URL answers; a status other than 200 is an error.
+func Fetch(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +208,7 @@ func (e *Edge) Get(path string) ([]byte, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", path, resp.Status, body)
+		err = fmt.Errorf("%s: %s: %s", url, resp.Status, body)
 	}
 	return body, err
 }

@@ -23,7 +23,7 @@ func (p *profiles) during(ctx context.Context, r *process, d time.Duration) (wai
 	}
 	failed := make(chan error, 1)
 	go func() {
-		text, err := r.ask(ctx, fmt.Sprint("/debug/pprof/profile?seconds=", d.Seconds()))
+		text, err := lab.Fetch(ctx, r.Admin.URL(fmt.Sprint("/debug/pprof/profile?seconds=", d.Seconds())))
 		if err == nil {
 			var one *profile.Profile
 			one, err = profile.ParseData(text)

@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+
+	"github.com/fairlead/fairlead/tools/lab"
 )
 
 // client asks one door over one kept-alive connection.
@@ -79,7 +81,7 @@ func verify(ctx context.Context, r *process) error {
 
 // checkEngine asks Fairlead by which engine of the lane it serves; those without any are off.
 func checkEngine(ctx context.Context, r *process) error {
-	body, err := r.ask(ctx, "/fairlead/explain?host="+host)
+	body, err := lab.Fetch(ctx, r.Admin.URL("/fairlead/explain?host="+host))
 	if err != nil {
 		return err
 	}
