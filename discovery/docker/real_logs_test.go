@@ -102,7 +102,7 @@ func TestRealLogs(t *testing.T) {
 func TestRealLogsEnd(t *testing.T) {
 	s := newSays(t)
 	id := s.start(t, false, api.LogConfig{}, "count", "10ms")
-	time.Sleep(300 * time.Millisecond)
+	s.numbers(t, id, map[int]int{0: 0, 1: 1, 2: 2}, "", 10)
 	read := func(q LogQuery) (n int) {
 		if err := s.reader.Logs(t.Context(), id, q, func(LogRecord) error { n++; return nil }); err != nil {
 			t.Fatal(err)
@@ -118,9 +118,15 @@ func TestRealLogsEnd(t *testing.T) {
 	if n := read(LogQuery{Tail: -1, Since: time.Now().Add(time.Hour)}); n != 0 {
 		t.Errorf("read %d records of the future", n)
 	}
-	time.AfterFunc(500*time.Millisecond, func() { _ = s.ContainerKill(context.Background(), id, "KILL") })
-	if n := read(LogQuery{Tail: 0, Follow: true}); n < 5 {
-		t.Errorf("read %d records until it was killed", n)
+	followed := 0
+	err := s.reader.Logs(t.Context(), id, LogQuery{Tail: 0, Follow: true}, func(LogRecord) error {
+		if followed++; followed == 5 {
+			return s.ContainerKill(t.Context(), id, "KILL")
+		}
+		return nil
+	})
+	if err != nil || followed < 5 {
+		t.Errorf("read %d records until it was killed: %v", followed, err)
 	}
 	if err := s.reader.Logs(t.Context(), strings.Repeat("0", 64), LogQuery{Tail: -1}, nil); !errors.Is(err, ErrNoContainer) {
 		t.Errorf("the log of nobody: %v", err)
