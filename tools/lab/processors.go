@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// clockTick is the unit of /proc's CPU times on every Linux Go runs on (USER_HZ, proc(5)).
+const clockTick = time.Second / 100
+
 // Processors is the time that the machine's processors have spent, from its start.
 type Processors struct{ all, busy, own time.Duration }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/discovery"
 	"github.com/fairlead/fairlead/discovery/consul"
 	realconsul "github.com/fairlead/fairlead/tools/consul"
+	"github.com/fairlead/fairlead/tools/lab"
 )
 
 // follower holds what a source reports, and tells when it was reported.
@@ -111,7 +112,7 @@ func measure(ctx context.Context, sc scenario, s size) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	before, err := rss(agent.PID())
+	before, err := lab.RSS(agent.PID())
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +148,7 @@ func (b *bench) settle(ctx context.Context) error {
 	}
 }
 
-func (b *bench) row(ctx context.Context, name string, first time.Duration, alone float64, before int) (string, error) {
+func (b *bench) row(ctx context.Context, name string, first time.Duration, alone float64, before int64) (string, error) {
 	if err := b.settle(ctx); err != nil {
 		return "", err
 	}
@@ -155,7 +156,7 @@ func (b *bench) row(ctx context.Context, name string, first time.Duration, alone
 	if err != nil {
 		return "", err
 	}
-	after, err := rss(b.agent.PID())
+	after, err := lab.RSS(b.agent.PID())
 	if err != nil {
 		return "", err
 	}
@@ -163,7 +164,7 @@ func (b *bench) row(ctx context.Context, name string, first time.Duration, alone
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 
-	consulCPU, err := cpu(b.agent.PID())
+	consulCPU, err := lab.CPU(b.agent.PID())
 	if err != nil {
 		return "", err
 	}
@@ -172,7 +173,7 @@ func (b *bench) row(ctx context.Context, name string, first time.Duration, alone
 	if err != nil {
 		return "", err
 	}
-	consulAfter, err := cpu(b.agent.PID())
+	consulAfter, err := lab.CPU(b.agent.PID())
 	if err != nil {
 		return "", err
 	}
@@ -193,13 +194,13 @@ func (b *bench) row(ctx context.Context, name string, first time.Duration, alone
 	watches := b.status.Watches
 	b.mu.Unlock()
 	each := float64(b.size.changes)
-	return fmt.Sprintf("| %s | %d | %.1f | %d → %d | %d | %.1f, %.1f, %.1f | %s | %.1f, %.1f | %s | %s | %s |", name, watches, first.Seconds(), before, after,
+	return fmt.Sprintf("| %s | %d | %.1f | %d → %d | %d | %.1f, %.1f, %.1f | %s | %.1f, %.1f | %s | %s | %s |", name, watches, first.Seconds(), before>>20, after>>20,
 		memory.HeapAlloc>>20, alone, consulRest, ownRest, change, ms(consulAfter-consulCPU)/each, ms(ownAfter-ownBefore)/each, come, gone, atOnce), nil
 }
 
 // rest returns the CPU that Consul and we use at rest, in percent of a core.
 func (b *bench) rest(ctx context.Context) (consul, own float64, err error) {
-	consulBefore, err := cpu(b.agent.PID())
+	consulBefore, err := lab.CPU(b.agent.PID())
 	if err != nil {
 		return 0, 0, err
 	}
@@ -209,7 +210,7 @@ func (b *bench) rest(ctx context.Context) (consul, own float64, err error) {
 		return 0, 0, ctx.Err()
 	case <-time.After(b.size.idle):
 	}
-	consulAfter, err := cpu(b.agent.PID())
+	consulAfter, err := lab.CPU(b.agent.PID())
 	if err != nil {
 		return 0, 0, err
 	}
