@@ -10,7 +10,8 @@ import (
 // and Go's poller again after a hand-over. It is to be put between the listener and TLS; an engine that needs none works with it as well.
 type Cable struct {
 	net.Conn
-	loop carrier // nil while Go's poller has it
+	loop    carrier // nil while Go's poller has it
+	records records
 }
 
 // carrier is a loop's way to read and write.
@@ -30,11 +31,14 @@ type Holder interface {
 }
 
 // Read implements net.Conn.
-func (c *Cable) Read(p []byte) (int, error) {
+func (c *Cable) Read(p []byte) (n int, err error) {
 	if c.loop != nil {
-		return c.loop.Read(p)
+		n, err = c.loop.Read(p)
+	} else {
+		n, err = c.Conn.Read(p)
 	}
-	return c.Conn.Read(p)
+	c.records.follow(p[:max(0, n)])
+	return n, err
 }
 
 // Write implements net.Conn. In a loop it takes everything: the machine above sees to it that it is not much.

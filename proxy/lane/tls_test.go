@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -130,6 +131,72 @@ func TestTLSByteByByte(t *testing.T) {
 			w.served(t)
 		}
 	})
+}
+
+// A client sends many records in pieces that care for no record: parts, several, and the end of one with the start of another. Each
+// request is answered, although nothing comes behind the last one.
+func TestTLSInPieces(t *testing.T) {
+	onEachTLS(t, func(t *testing.T, engine string) {
+		d := newDoor(t, engine, nil, []string{answering(t, okResponse)})
+		raw, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer raw.Close()
+		pieces := &piecewise{Conn: raw}
+		c := tls.Client(pieces, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
+		c.SetDeadline(time.Now().Add(60 * time.Second))
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		pieces.gathers = true
+		w, dice := newWire(c), rand.New(rand.NewPCG(1, 2))
+		for range 100 {
+			count := 1 + dice.IntN(4)
+			for range count {
+				for rest := getRequest; rest != ""; {
+					n := min(len(rest), 1+dice.IntN(2*len(getRequest)))
+					w.send(t, rest[:n])
+					rest = rest[n:]
+				}
+			}
+			sent := make(chan error, 1)
+			go func() { sent <- pieces.flush(dice) }()
+			for range count {
+				w.served(t)
+			}
+			if err := <-sent; err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// piecewise gathers what is written until it is flushed in pieces of any size.
+type piecewise struct {
+	net.Conn
+	gathers  bool
+	gathered []byte
+}
+
+func (c *piecewise) Write(p []byte) (int, error) {
+	if !c.gathers {
+		return c.Conn.Write(p)
+	}
+	c.gathered = append(c.gathered, p...)
+	return len(p), nil
+}
+
+func (c *piecewise) flush(dice *rand.Rand) error {
+	for len(c.gathered) > 0 {
+		n := min(len(c.gathered), 1+dice.IntN(200))
+		if _, err := c.Conn.Write(c.gathered[:n]); err != nil {
+			return err
+		}
+		c.gathered = c.gathered[n:]
+		time.Sleep(time.Duration(dice.IntN(500)) * time.Microsecond)
+	}
+	return nil
 }
 
 // bytewise writes a byte at a time.
