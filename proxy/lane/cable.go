@@ -10,8 +10,7 @@ import (
 // and Go's poller again after a hand-over. It is to be put between the listener and TLS; an engine that needs none works with it as well.
 type Cable struct {
 	net.Conn
-	loop    carrier // nil while Go's poller has it
-	records records
+	loop carrier // nil while Go's poller has it
 }
 
 // carrier is a loop's way to read and write.
@@ -31,14 +30,11 @@ type Holder interface {
 }
 
 // Read implements net.Conn.
-func (c *Cable) Read(p []byte) (n int, err error) {
+func (c *Cable) Read(p []byte) (int, error) {
 	if c.loop != nil {
-		n, err = c.loop.Read(p)
-	} else {
-		n, err = c.Conn.Read(p)
+		return c.loop.Read(p)
 	}
-	c.records.follow(p[:max(0, n)])
-	return n, err
+	return c.Conn.Read(p)
 }
 
 // Write implements net.Conn. In a loop it takes everything: the machine above sees to it that it is not much.

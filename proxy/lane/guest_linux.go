@@ -61,7 +61,7 @@ func (l *loop) welcome(g *guest, listener *Listener, remote netip.AddrPort) {
 
 func (g *guest) client() client {
 	if g.tls != nil {
-		return &shroud{socket: &g.socket, tls: g.tls, records: &g.cable.records}
+		return &shroud{socket: &g.socket, tls: g.tls}
 	}
 	return &g.socket
 }

@@ -9,22 +9,11 @@ import "crypto/tls"
 // it to that.
 type shroud struct {
 	*socket
-	tls     *tls.Conn
-	records *records // of the cable
-	used    bool     // crypto/tls surely holds no whole record back
+	tls *tls.Conn
 }
 
-// Read implements conn. After most requests there is nothing more to read, which crypto/tls takes long to find out.
-func (s *shroud) Read(p []byte) (int, error) {
-	if s.used && !s.readable && !s.late {
-		return 0, errAgain
-	}
-	before := s.records.ended
-	n, err := s.tls.Read(p)
-	// Before it fails it has used every whole record; and the one record that came is used when what was in it did not fill p.
-	s.used = err == error(errAgain) || s.used && s.records.ended == before+1 && 0 < n && n < len(p)
-	return n, err
-}
+// Read implements conn.
+func (s *shroud) Read(p []byte) (int, error) { return s.tls.Read(p) }
 
 // Send implements conn.
 func (s *shroud) Send(p []byte) error {
