@@ -64,6 +64,17 @@ func secure(t testing.TB, d *door) (*lab.TLSClient, *wire) {
 	return c, newWire(c)
 }
 
+// secureOver does the handshake over a connection, which lasts so long at most.
+func secureOver(t *testing.T, below net.Conn, d time.Duration) *wire {
+	t.Helper()
+	c := tls.Client(below, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
+	c.SetDeadline(time.Now().Add(d))
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return newWire(c)
+}
+
 func onEachTLS(t *testing.T, test func(t *testing.T, engine string)) {
 	for engine := range others {
 		if !strings.Contains(engine, "TLS") {
@@ -113,19 +124,9 @@ func TestRequestsAreServedByTLS(t *testing.T) {
 func TestTLSByteByByte(t *testing.T) {
 	onEachTLS(t, func(t *testing.T, engine string) {
 		d := newDoor(t, engine, nil, []string{answering(t, okResponse)})
-		raw, err := net.Dial("tcp", d.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer raw.Close()
-		slow := &bytewise{Conn: raw}
-		c := tls.Client(slow, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
-		c.SetDeadline(time.Now().Add(20 * time.Second))
-		if err := c.Handshake(); err != nil {
-			t.Fatal(err)
-		}
+		slow := &bytewise{Conn: d.dial(t).Conn}
+		w := secureOver(t, slow, 20*time.Second)
 		slow.on = true
-		w := newWire(c)
 		for range 3 {
 			w.send(t, getRequest)
 			w.served(t)
@@ -138,19 +139,9 @@ func TestTLSByteByByte(t *testing.T) {
 func TestTLSInPieces(t *testing.T) {
 	onEachTLS(t, func(t *testing.T, engine string) {
 		d := newDoor(t, engine, nil, []string{answering(t, okResponse)})
-		raw, err := net.Dial("tcp", d.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer raw.Close()
-		pieces := &piecewise{Conn: raw}
-		c := tls.Client(pieces, &tls.Config{InsecureSkipVerify: true, ServerName: domain})
-		c.SetDeadline(time.Now().Add(60 * time.Second))
-		if err := c.Handshake(); err != nil {
-			t.Fatal(err)
-		}
+		pieces := &piecewise{Conn: d.dial(t).Conn}
+		w, dice := secureOver(t, pieces, time.Minute), rand.New(rand.NewPCG(1, 2))
 		pieces.gathers = true
-		w, dice := newWire(c), rand.New(rand.NewPCG(1, 2))
 		for range 100 {
 			count := 1 + dice.IntN(4)
 			for range count {
